@@ -1,0 +1,167 @@
+"""
+Every error that box2seg raises on purpose.
+
+    Box2SegError
+    ├── DataError                 a data set, an annotation file or a list is not usable
+    │   └── AnnotationError       one file of it, named, with what is wrong
+    ├── ImageError                bytes that should be a photo
+    │   ├── InvalidImage          empty, or no image at all
+    │   ├── TruncatedImage        the header is fine, the pixels are not all there
+    │   ├── UnsupportedImage      an image, but of a kind that is not decoded
+    │   └── ImageTooLarge         more pixels than the limit, by its header
+    ├── RequestError              a question that cannot be answered as asked
+    │   ├── UnknownFormat         no such answer format
+    │   ├── UnknownModel          no such model or version
+    │   └── BodyTooLarge          more bytes than the limit
+    ├── ConfigurationError        a setting or recipe field with a wrong name, type or value
+    ├── ModelError                a checkpoint, an exported file or a published version
+    │   ├── CheckpointError       missing, foreign or damaged checkpoint
+    │   ├── ManifestError         manifest missing, damaged, or its files differ from their sha256
+    │   ├── ExportError           the exporter could not write a usable file
+    │   ├── ParityError           two forms of one model disagree by more than the tolerance
+    │   └── PublishError          the version cannot be published as asked
+    ├── EngineError               inference itself
+    │   ├── EngineUnavailable     the engine does not answer (now)
+    │   ├── EngineTimeout         the engine did not answer in time
+    │   ├── TritonUnavailable     a local Triton cannot be installed or started here
+    │   └── TritonCheckFailed     Triton started, but corrupts tensors
+    ├── ShapeError                an array with another shape or dtype than its type allows
+    └── DependencyMissing         an optional package is not installed
+"""
+
+
+class Box2SegError(Exception):
+    """
+    Base of all errors raised on purpose; what a user reads is `str(error)`.
+
+    Args:
+        message: What was expected and what came.
+        hint: What to do about it, if anything can be done.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class DataError(Box2SegError):
+    """A data set, an annotation file or a list is not usable."""
+
+
+class AnnotationError(DataError):
+    """
+    One annotation file or its photo is not usable.
+
+    Args:
+        file: The file to look at.
+        problem: What is wrong in it.
+    """
+
+    def __init__(self, file: object, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{file}: {problem}", hint=hint)
+
+
+class ImageError(Box2SegError):
+    """Bytes that should be a photo are not usable as one."""
+
+
+class InvalidImage(ImageError):
+    """The bytes are empty or no image at all."""
+
+
+class TruncatedImage(ImageError):
+    """The header is that of an image, but the pixels are damaged or not all there."""
+
+
+class UnsupportedImage(ImageError):
+    """The bytes are an image of a kind that is not decoded."""
+
+
+class ImageTooLarge(ImageError):
+    """The image has more pixels than the limit, by its header."""
+
+
+class RequestError(Box2SegError):
+    """A request that cannot be answered as asked."""
+
+
+class UnknownFormat(RequestError):
+    """The answer format asked for does not exist."""
+
+
+class UnknownModel(RequestError):
+    """The model or version asked for does not exist."""
+
+
+class BodyTooLarge(RequestError):
+    """The request's body has more bytes than the limit."""
+
+
+class ConfigurationError(Box2SegError):
+    """A setting or a recipe's field has a wrong name, type or value."""
+
+
+class ModelError(Box2SegError):
+    """A checkpoint, an exported file or a published version is not usable."""
+
+
+class CheckpointError(ModelError):
+    """The checkpoint is missing, foreign or damaged."""
+
+
+class ManifestError(ModelError):
+    """The manifest is missing or damaged, or a file differs from what it says."""
+
+
+class ExportError(ModelError):
+    """The exporter could not write a usable file."""
+
+
+class ParityError(ModelError):
+    """Two forms of one model disagree by more than the tolerance."""
+
+
+class PublishError(ModelError):
+    """The version cannot be published as asked."""
+
+
+class EngineError(Box2SegError):
+    """Inference failed."""
+
+
+class EngineUnavailable(EngineError):
+    """The engine does not answer now."""
+
+
+class EngineTimeout(EngineError):
+    """The engine did not answer in time."""
+
+
+class TritonUnavailable(EngineError):
+    """A local Triton cannot be installed or started on this machine."""
+
+
+class TritonCheckFailed(EngineError):
+    """Triton started but returned other values than were computed."""
+
+
+class ShapeError(Box2SegError):
+    """
+    An array has another shape or dtype than its type allows.
+
+    Args:
+        name: The array's name.
+        expected: What the type allows.
+        got: What came.
+    """
+
+    def __init__(self, name: str, *, expected: str, got: str) -> None:
+        super().__init__(f"{name}: expected {expected}, got {got}")
+
+
+class DependencyMissing(Box2SegError):
+    """An optional package is not installed; the hint says which extra brings it."""

@@ -1,0 +1,1 @@
+"""From annotated images to a checkpoint. The only room that computes gradients."""

@@ -1,0 +1,174 @@
+"""Annotated images to augmented batches; each sample depends on seed, epoch and index alone."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from contract.annotations import AnnotatedImage
+from contract.arrays import Size, Uint8
+from contract.geometry import PADDING_VALUE, FitRule
+from contract.images import read_image
+from training.priors.cache import GuessedImage, read_guess
+from training.supervision.boxes import Window, boxes_target, resample
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """
+    Images and what is known of their pixels.
+
+    Args:
+        images_B3HW: uint8 RGB.
+        candidates_BKHW: bool, classes allowed; none where there is only padding.
+        guess_BHW: int64 labels of the prior, IGNORE where it says nothing.
+    """
+
+    images_B3HW: Tensor
+    candidates_BKHW: Tensor
+    guess_BHW: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Move to a device."""
+        tensors = (self.images_B3HW, self.candidates_BKHW, self.guess_BHW)
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+
+    def at(self, size: Size) -> "Batch":
+        """Give the same batch with labels at a network's output size, by the nearest pixel centre."""
+        candidates = F.interpolate(self.candidates_BKHW.to(torch.uint8), size, mode="nearest-exact")
+        guess = F.interpolate(self.guess_BHW[:, None].to(torch.uint8), size, mode="nearest-exact")
+        return Batch(self.images_B3HW, candidates.bool(), guess[:, 0].long())
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """
+    How a photo is varied.
+
+    Args:
+        crop: Side of the square that the network sees [px].
+        scales: Least and largest size, as a share of the photo's size in the network's frame.
+        flip: Mirror every other photo.
+    """
+
+    crop: int
+    scales: tuple[float, float]
+    flip: bool = True
+
+
+class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """
+    One epoch's samples.
+
+    Args:
+        images: Annotated images with the files of their guesses.
+        fit: The network's geometry; its long side is scale 1.
+        augmentation: How photos are varied.
+        classes: Number of classes, background included.
+        seed: The run's.
+        epoch: Counted from 0.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[GuessedImage],
+        *,
+        fit: FitRule,
+        augmentation: Augmentation,
+        classes: int,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        self.images = images
+        self.fit = fit
+        self.augmentation = augmentation
+        self.classes = classes
+        self.seed = seed
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Give image (3, H, W) uint8, candidates (K, H, W) bool and guess (H, W) uint8 of one crop."""
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        annotated, guess = self.images[index]
+        window = random_window(annotated.size, self.fit, self.augmentation, rng)
+        target = boxes_target(annotated.boxes, read_guess(guess), window, classes=self.classes)
+        arrays = (_pixels(annotated, window), target.candidates, target.guess)
+        if self.augmentation.flip and rng.random() < 0.5:
+            arrays = (arrays[0][:, ::-1], arrays[1][..., ::-1], arrays[2][:, ::-1])
+        image, candidates, seen = map(np.ascontiguousarray, arrays)
+        return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(candidates), torch.from_numpy(seen)
+
+
+def random_window(size: Size, fit: FitRule, how: Augmentation, rng: np.random.Generator) -> Window:
+    """Draw a scale, log-uniform, and a place for the crop, uniform over the photo."""
+    least, largest = how.scales
+    scale = math.exp(rng.uniform(math.log(least), math.log(largest)))
+    frame = fit.fit(size).inner
+    scaled = tuple(max(1, round(side * scale)) for side in frame)
+    ratio = (scaled[0] / size[0], scaled[1] / size[1])
+    top, left = (rng.integers(0, max(0, side - how.crop), endpoint=True) for side in scaled)
+    inner = (min(how.crop, scaled[0] - int(top)), min(how.crop, scaled[1] - int(left)))
+    return Window(float(left / ratio[1]), float(top / ratio[0]), ratio, (how.crop, how.crop), inner)
+
+
+def collate(samples: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Batch:
+    """Stack samples."""
+    images, candidates, guesses = (torch.stack(parts) for parts in zip(*samples, strict=True))
+    return Batch(images, candidates, guesses.long())
+
+
+def epoch_loader(
+    samples: BoxSamples, *, batch_size: int, workers: int, rank: int = 0, ranks: int = 1
+) -> DataLoader[Batch]:
+    """
+    Give one epoch's batches for one of several processes, in an order that seed and epoch decide.
+
+    Args:
+        samples: The epoch's samples.
+        batch_size: Per process; a smaller last batch is left out.
+        workers: Processes that read ahead.
+        rank: Of this process.
+        ranks: Number of processes; the samples are dealt out among them.
+    """
+    sampler: DistributedSampler[BoxSamples] = DistributedSampler(
+        samples,
+        num_replicas=ranks,
+        rank=rank,
+        shuffle=True,
+        seed=samples.seed,
+        drop_last=len(samples) >= ranks,
+    )
+    sampler.set_epoch(samples.epoch)
+    return DataLoader(
+        samples,  # type: ignore[arg-type]  # its stubs do not know that collate_fn changes the type
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        drop_last=len(sampler) >= batch_size,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _pixels(annotated: AnnotatedImage, window: Window) -> Uint8:
+    image = read_image(Path(annotated.path))
+    pixels = np.full((*window.size, 3), PADDING_VALUE, dtype=np.uint8)
+    height, width = window.inner
+    pixels[:height, :width] = resample(image, window, Image.Resampling.BILINEAR)
+    return pixels

@@ -1,0 +1,126 @@
+"""Before the first step: list the images, guess their masks, find where a run was broken off."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+
+from contract.annotations import AnnotatedImage
+from contract.errors import AnnotationError, ConfigurationError, DataError
+from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
+from training.data import cores
+from training.datasets import Dataset
+from training.pictures import spread
+from training.priors.cache import GuessedImage, PriorCache
+from training.progress import progress_bar
+from training.recipes.recipe import Recipe
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    Where a run reads and writes, and on what it computes.
+
+    Args:
+        out: The run's folder.
+        cache: Folder of cached priors.
+        train_split: Split to learn from.
+        evaluate_split: Split to score and draw; None for neither.
+        skip_bad: Leave bad images out, counted and listed, instead of stopping.
+        resume: Go on from the run's last finished epoch.
+        accelerator: Lightning Fabric's word: auto, cpu, cuda, mps.
+        devices: Devices per machine.
+        nodes: Machines.
+        precision: Lightning Fabric's word.
+        workers: Processes that read ahead.
+    """
+
+    out: Path
+    cache: Path
+    train_split: str = "train"
+    evaluate_split: str | None = "val"
+    skip_bad: bool = False
+    resume: bool = False
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: Precision = "32-true"
+    workers: int = 1
+
+
+def resume_point(recipe: Recipe, plan: Plan) -> Checkpoint | None:
+    """
+    Give the checkpoint to go on from, or None for a new run.
+
+    Raises:
+        ConfigurationError: If the folder holds a run and it is not to be resumed, or had another recipe.
+    """
+    if not (plan.out / CHECKPOINT_FILE).is_file():
+        return None
+    if not plan.resume:
+        raise ConfigurationError(
+            f"{plan.out} holds a run already", hint="go on with --resume, or choose another --out"
+        )
+    checkpoint = load_checkpoint(plan.out)
+    fields = recipe_fields(recipe)
+    changed = [name for name, value in fields.items() if checkpoint.recipe.get(name) != value]
+    if changed:
+        raise ConfigurationError(
+            f"{plan.out} was started with other values of {', '.join(changed)}",
+            hint="resume with the same recipe and --set values, or choose another --out",
+        )
+    return checkpoint
+
+
+def recipe_fields(recipe: Recipe) -> dict[str, Any]:
+    """Give a recipe's fields as a checkpoint keeps them."""
+    return dataclasses.asdict(recipe)
+
+
+def training_images(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> list[GuessedImage]:
+    """
+    List the images to learn from, with their guessed masks; bad ones are named.
+
+    Raises:
+        DataError: If none has a box.
+    """
+    listing = dataset.load(plan.train_split, skip_bad=plan.skip_bad)
+    for error in listing.bad:
+        console.print(f"skipped: {error.message}", style="yellow", markup=False)
+    if listing.bad:
+        console.print(f"{len(listing.bad)} bad images skipped, {len(listing.images)} used")
+    if not any(image.boxes for image in listing.images):
+        raise DataError(
+            f"{dataset.name} {plan.train_split}: no box of {', '.join(recipe.classes)}",
+            hint="choose classes that it has: --set classes=A,B",
+        )
+    return guess_all(PriorCache(recipe.prior, plan.cache), listing.images, console)
+
+
+def guess_all(cache: PriorCache, images: Sequence[AnnotatedImage], console: Console) -> list[GuessedImage]:
+    """Give all images with their guessed masks, computing over all cores what the cache lacks."""
+    guessed = {}
+    with progress_bar(console, "GrabCut masks", len(images)) as bar:
+        for image, path in cache.fill(images, workers=cores()):
+            guessed[image.name] = path
+            bar.advance()
+    return [(image, guessed[image.name]) for image in images]
+
+
+def scored_images(dataset: Dataset, plan: Plan, console: Console) -> tuple[AnnotatedImage, ...]:
+    """Give the images to score on; none, said aloud, where the split has no masks."""
+    if plan.evaluate_split is None:
+        return ()
+    images = dataset.load(plan.evaluate_split, skip_bad=plan.skip_bad).images
+    try:
+        for image in spread(images, 1):
+            dataset.truth(image)
+    except AnnotationError:
+        console.print(f"{plan.evaluate_split} has no masks: the run is not scored", style="yellow")
+        return ()
+    return images

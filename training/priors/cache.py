@@ -1,0 +1,105 @@
+"""Priors are computed once per photo, over all cores, and kept as PNG by the content they came from."""
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from contract.annotations import AnnotatedImage
+from contract.arrays import Uint8
+from contract.errors import AnnotationError
+from contract.images import read_bytes, read_image
+from training.priors import Prior
+
+GuessedImage = tuple[AnnotatedImage, Path]
+"""An image and the file of its guess."""
+
+
+def default_cache() -> Path:
+    """Give the cache folder that is used where none is named: the user's."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "box2seg" / "priors"
+
+
+@dataclass(frozen=True, slots=True)
+class PriorCache:
+    """
+    A prior's guesses on disk.
+
+    Args:
+        prior: What guesses.
+        folder: Where the PNGs lie; shared by all data sets and runs.
+    """
+
+    prior: Prior
+    folder: Path
+
+    def path(self, image: AnnotatedImage) -> Path:
+        """Give the file of an image's guess; its name hashes the photo, the boxes and the prior."""
+        digest = hashlib.sha256(read_bytes(image.path))
+        digest.update(repr((self.prior.key, image.boxes)).encode())
+        return self.folder / self.prior.key / f"{digest.hexdigest()[:32]}.png"
+
+    def fill(self, images: Sequence[AnnotatedImage], *, workers: int) -> Iterator[GuessedImage]:
+        """
+        Compute what is missing and give every image with its guess's file, as they get ready.
+
+        Args:
+            images: Any number; the order of the answers may differ.
+            workers: Processes to compute with.
+        """
+        missing = []
+        for image in images:
+            path = self.path(image)
+            if path.is_file():
+                yield image, path
+            else:
+                missing.append((image, path))
+        yield from self._compute(missing, workers)
+
+    def _compute(self, missing: list[GuessedImage], workers: int) -> Iterator[GuessedImage]:
+        if not missing:
+            return
+        # Forking a process that has run torch or OpenCV threads may hang; fresh ones cannot.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+            jobs = [pool.submit(_guess_file, self.prior, image, path) for image, path in missing]
+            try:
+                for (image, path), job in zip(missing, jobs, strict=True):
+                    job.result()
+                    yield image, path
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def read_guess(path: Path) -> Uint8:
+    """
+    Read a cached guess: (H, W) uint8 labels.
+
+    Raises:
+        AnnotationError: If the file is damaged.
+    """
+    try:
+        with Image.open(path) as stored:
+            return np.asarray(stored)
+    except OSError as error:
+        hint = "delete the file and run again"
+        raise AnnotationError(path, f"damaged prior ({error})", hint=hint) from error
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)  # the processes already fill the cores
+
+
+def _guess_file(prior: Prior, image: AnnotatedImage, path: Path) -> None:
+    guess = prior.guess(read_image(image.path), image.boxes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    Image.fromarray(guess).save(partial, "PNG", compress_level=1)
+    partial.replace(path)

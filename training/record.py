@@ -1,0 +1,86 @@
+"""The numbers of a run while it goes on: a CSV and TensorBoard of every term and score."""
+
+import csv
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch.utils.tensorboard import SummaryWriter
+
+STEPS_FILE = "steps.csv"
+SCORES_FILE = "scores.csv"
+COLUMNS = (
+    *("epoch", "step", "seconds", "learning_rate", "loss"),
+    *("foreground", "background", "filling", "affinity", "grabcut", "embedding"),
+)
+
+
+@dataclass
+class Record:
+    """
+    The files of one run and what it prints.
+
+    Args:
+        folder: The run's.
+        console: Where people look.
+        first_epoch: Rows of this epoch and later are dropped: a resumed run writes them again.
+    """
+
+    folder: Path
+    console: Console
+    first_epoch: int = 0
+    _started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        for name in (STEPS_FILE, SCORES_FILE):
+            _drop_rows(self.folder / name, self.first_epoch)
+        self.board = SummaryWriter(str(self.folder / "tensorboard"))
+
+    def step(self, epoch: int, step: int, *, rate: float, loss: float, terms: dict[str, float]) -> None:
+        """Write one step's terms; `step` counts from the run's beginning."""
+        seconds = round(time.monotonic() - self._started, 3)
+        row = {"epoch": epoch, "step": step, "seconds": seconds, "learning_rate": rate, "loss": loss, **terms}
+        _append(self.folder / STEPS_FILE, COLUMNS, row)
+        for name, value in {"loss": loss, "learning_rate": rate, **terms}.items():
+            self.board.add_scalar(f"train/{name}", value, step)
+
+    def scores(self, epoch: int, step: int, scores: dict[str, float]) -> None:
+        """Write an epoch's scores, and say the means."""
+        _append(self.folder / SCORES_FILE, ("epoch", *scores), {"epoch": epoch, **scores})
+        for name, value in scores.items():
+            self.board.add_scalar(name.replace(" ", "/", 1), value, step)
+        means = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if "mIoU" in name)
+        self.console.print(f"epoch {epoch + 1}: {means}")
+
+    def close(self) -> None:
+        """Finish the files."""
+        self.board.close()
+
+
+def _append(path: Path, columns: Iterable[str], row: dict[str, Any]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(columns))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _drop_rows(path: Path, first_epoch: int) -> None:
+    """Keep the rows before an epoch."""
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        columns, rows = reader.fieldnames or [], list(reader)
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(
+            row for row in rows if (row["epoch"] or "x").isdecimal() and int(row["epoch"]) < first_epoch
+        )
+    partial.replace(path)
