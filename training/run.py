@@ -101,6 +101,7 @@ class _Run:
     optimizer: Optimizer = field(init=False)
     scores: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    commit: str = field(default_factory=code_commit)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
@@ -147,7 +148,7 @@ class _Run:
             data=f"{self.dataset.name} {self.plan.train_split}",
             reads=READS,
             seed=self.recipe.seed,
-            commit=code_commit(),
+            commit=self.commit,
             machine=machine_name(self.fabric.device),
             hours=round(before + (time.monotonic() - self.began) / SECONDS_PER_HOUR, 3),
         )

@@ -16,7 +16,14 @@ def voc_boxes() -> Recipe:
 
     box2seg train --recipe voc_boxes --data VOC_FOLDER --out runs/first
     """
-    return Recipe(name="voc_boxes", classes=ANIMALS, unscored=("person",))
+    return Recipe(
+        name="voc_boxes",
+        classes=ANIMALS,
+        unscored=("person",),
+        encoder_rate=0.2,
+        # Nothing else pushes background pixels inside a box to background (docs/decisions.md).
+        grabcut=1.0,
+    )
 
 
 def voc_boxes_paper() -> Recipe:
