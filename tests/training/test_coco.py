@@ -25,7 +25,7 @@ def change_first(folder: Path, **fields: object) -> None:
 
 
 def test_boxes_and_masks_are_those_drawn(folder: Path, classes: ClassMap) -> None:
-    """xywh boxes arrive as xyxy, and masks pixel by pixel."""
+    """Boxes in xywh arrive as xyxy, and masks pixel by pixel."""
     dataset = open_dataset(folder, classes)
     assert isinstance(dataset, CocoDataset)
     image = dataset.load("small").images[1]
@@ -44,13 +44,13 @@ def test_fractional_boxes_cover_the_pixels_they_touch(folder: Path, classes: Cla
 def test_box_outside_is_named(folder: Path, classes: ClassMap) -> None:
     """A box outside its photo is refused with the annotation's id."""
     change_first(folder, bbox=[90, 0, 20, 10])
-    with pytest.raises(AnnotationError, match="annotation 0: bbox .* outside its 96 x 64 photo"):
+    with pytest.raises(AnnotationError, match=r"annotation 0: bbox .* outside its 96 x 64 photo"):
         CocoDataset(folder, classes).load("small")
 
 
 def test_unknown_category_names_those_there_are(folder: Path) -> None:
     """A class that the file does not have is refused with those it has."""
-    with pytest.raises(DataError, match="no category cow\n.*cat, dog"):
+    with pytest.raises(DataError, match=r"no category cow\n.*cat, dog"):
         CocoDataset(folder, class_map(("cow",))).load("small")
 
 

@@ -113,7 +113,9 @@ def test_padding_is_in_no_sum() -> None:
     guess[..., 10:] = IGNORE
     weights = LossWeights(1, 1, 5, 1, 1, 1)
     first = prediction(0)
-    second = Prediction(*(torch.where(torch.arange(W) < 10, a, b) for a, b in zip(first, prediction(1), strict=True)))
+    second = Prediction(
+        *(torch.where(torch.arange(W) < 10, a, b) for a, b in zip(first, prediction(1), strict=True))
+    )
     costs = [total_loss(given, batch(candidates, guess), weights, gamma=0.9)[1] for given in (first, second)]
     for name, value in costs[0].items():
         assert torch.allclose(value, costs[1][name], rtol=1e-5), name
@@ -125,10 +127,14 @@ def test_perfect_embedding_costs_nothing() -> None:
     guess[0, 2:6, 3:9] = 1
     labels = batch(one_box(), guess)
     perfect = F.one_hot(guess, D).movedim(-1, 1).float()
-    assert embedding_loss(prediction()._replace(embedding_BDhw=perfect), labels).item() == pytest.approx(0, abs=1e-6)
+    assert embedding_loss(prediction()._replace(embedding_BDhw=perfect), labels).item() == pytest.approx(
+        0, abs=1e-6
+    )
     equal = torch.zeros(1, D, H, W)
     equal[:, 0] = 1
-    assert embedding_loss(prediction()._replace(embedding_BDhw=equal), labels).item() == pytest.approx(0.5, abs=1e-5)
+    assert embedding_loss(prediction()._replace(embedding_BDhw=equal), labels).item() == pytest.approx(
+        0.5, abs=1e-5
+    )
 
 
 def test_affinity_reaches_both_networks() -> None:
@@ -173,7 +179,7 @@ def toy_iou(filling: float, *, warm_steps: int) -> float:
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     torch.nn.init.constant_(attention.bias, 2.0)
-    optimizer = torch.optim.Adam([*scores.parameters(), *attention.parameters()], lr=0.05)
+    optimizer = torch.optim.SGD([*scores.parameters(), *attention.parameters()], lr=0.1)
     for step in range(warm_steps + 600):
         given = Prediction(
             scores(features).T.view(1, 21, 1, pixels),
@@ -190,7 +196,11 @@ def toy_iou(filling: float, *, warm_steps: int) -> float:
 
 
 def test_weak_filling_rate_collapses_without_warm_start() -> None:
-    """Below log 21 = 3.04 the filling-rate weight lets attention vanish; above it, or warm, it does not."""
+    """
+    A filling-rate weight well below log 21 = 3.04 lets attention vanish, and nothing is learned.
+
+    Above it, or after a warm start on GrabCut, it does not. Where exactly it tips depends on the optimiser.
+    """
     assert toy_iou(1.0, warm_steps=0) < 0.1
-    assert toy_iou(5.0, warm_steps=0) > 0.6
-    assert toy_iou(2.0, warm_steps=300) > 0.6
+    assert toy_iou(5.0, warm_steps=0) > 0.8
+    assert toy_iou(1.0, warm_steps=300) > 0.8

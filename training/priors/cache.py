@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class PriorCache:
             return
         # Forking a process that has run torch or OpenCV threads may hang; fresh ones cannot.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
             jobs = [pool.submit(_guess_file, self.prior, image, path) for image, path in missing]
             try:
                 for (image, path), job in zip(missing, jobs, strict=True):
@@ -93,8 +94,17 @@ def read_guess(path: Path) -> Uint8:
         raise AnnotationError(path, f"damaged prior ({error})", hint=hint) from error
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
     cv2.setNumThreads(1)  # the processes already fill the cores
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind when the run is killed: nobody else would tell it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _guess_file(prior: Prior, image: AnnotatedImage, path: Path) -> None:

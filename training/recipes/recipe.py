@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from contract.classes import ClassMap, class_map
 from contract.errors import ConfigurationError
@@ -159,7 +159,7 @@ def _value(name: str, text: str) -> Any:
     kind: Any = fields[name]
     value: Any = text.split(",") if str(kind).startswith("tuple") else text
     try:
-        return TypeAdapter(kind, config=ConfigDict(strict=False)).validate_strings(value)
+        return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise ConfigurationError(
             f"recipe field {name}: {text!r} is not valid: {error.errors()[0]['msg']}"
