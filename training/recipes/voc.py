@@ -20,6 +20,8 @@ def voc_boxes() -> Recipe:
         name="voc_boxes",
         classes=ANIMALS,
         unscored=("person",),
+        warm_epochs=2,
+        epochs=8,
         encoder_rate=0.2,
         # Nothing else pushes background pixels inside a box to background (docs/decisions.md).
         grabcut=1.0,
