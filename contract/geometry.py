@@ -102,9 +102,9 @@ class Fit:
         frame[: self.inner[0], : self.inner[1]] = resize(labels, self.inner, nearest=True)
         return frame
 
-    def bring_back(self, labels: Uint8, confidence: Uint8) -> tuple[Uint8, Uint8]:
+    def bring_back(self, labels: Uint8, confidence: Uint8) -> Uint8:
         """
-        Bring a network's answer to the image's own size.
+        Bring a network's labels to the image's own size.
 
         Each class's confidence above one half is interpolated and the largest wins, so edges fall
         between pixels where the network put them, without stair steps.
@@ -114,16 +114,12 @@ class Fit:
             confidence: (h, w) uint8, the winner's probability times 255.
 
         Returns:
-            Labels and confidence, (H, W) uint8 at the original size. Padding never reaches them.
+            (H, W) uint8 labels at the original size. Padding never reaches them.
         """
         check_array("labels", labels, shape=self.network, dtype=np.uint8)
         check_array("confidence", confidence, shape=self.network, dtype=np.uint8)
-        labels = labels[: self.inner[0], : self.inner[1]]
-        confidence = confidence[: self.inner[0], : self.inner[1]]
-        return (
-            _enlarge_labels(labels, confidence, self.original),
-            resize(confidence, self.original),
-        )
+        inner = (slice(self.inner[0]), slice(self.inner[1]))
+        return _enlarge_labels(labels[inner], confidence[inner], self.original)
 
 
 def resize(image: Uint8, size: Size, *, nearest: bool = False) -> Uint8:
@@ -153,10 +149,10 @@ def _enlarge_labels(labels: Uint8, confidence: Uint8, size: Size) -> Uint8:
     # Between two classes the margin over one half crosses zero exactly at the edge. The least weight
     # keeps an unsure pixel its label, and 8-bit rounding away from ties.
     weight = np.maximum((confidence.clip(HALF_CERTAIN) - HALF_CERTAIN) * np.uint8(2), LEAST_WEIGHT)
-    best = resize(np.where(labels == present[0], weight, 0).astype(np.uint8), size)
+    best = resize(weight * (labels == present[0]), size)
     winner = np.full(size, present[0], dtype=np.uint8)
     for label in present[1:]:
-        rival = resize(np.where(labels == label, weight, 0).astype(np.uint8), size)
+        rival = resize(weight * (labels == label), size)
         better = rival > best
         winner[better] = label
         best = np.maximum(best, rival)

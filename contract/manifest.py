@@ -121,6 +121,8 @@ def verify_files(manifest: Manifest, folder: Path) -> None:
     Raises:
         ManifestError: For the first file that is missing or differs, or whose name leaves the folder.
     """
+    if MODEL_FILE not in manifest.files:
+        raise ManifestError(f"{folder}: the manifest names no {MODEL_FILE}", hint="publish the model again")
     for name, expected in manifest.files.items():
         if Path(name).name != name:
             raise ManifestError(f"{folder}: file name {name!r} leaves the version folder")

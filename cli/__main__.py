@@ -1,0 +1,60 @@
+"""The `box2seg` command: registers one verb per file."""
+
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from typing import Annotated
+
+import typer
+
+from cli.errors import Verbs
+from cli.evaluate import evaluate
+from cli.export import export
+from cli.predict import predict
+from cli.publish import publish
+from cli.serve import serve
+from cli.train import train
+
+VERBS = (train, evaluate, export, publish, predict, serve)
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+for verb in VERBS:
+    app.command()(verb)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end, when asked to."""
+    if wanted:
+        typer.echo(f"box2seg {find_version()}")
+        raise typer.Exit
+
+
+def find_version() -> str:
+    """Give the installed version; run from a checkout without being installed, it has none."""
+    try:
+        return installed_version("box2seg")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+@app.callback()
+def box2seg(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train segmentation from bounding boxes, export it with proof of parity, serve per-pixel masks."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="box2seg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.__main__ import VERBS, app
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_help_lists_every_verb() -> None:
+    """`box2seg --help` shows each verb; each file of a verb is registered."""
+    said = CliRunner().invoke(app, ["--help"]).stdout
+    files = {path.stem for path in (ROOT / "cli").glob("*.py")} - {"__init__", "__main__", "errors"}
+    assert {verb.__name__ for verb in VERBS} == files
+    assert all(verb in said for verb in files)
+
+
+@pytest.mark.parametrize("verb", [verb.__name__ for verb in VERBS])
+def test_each_verb_shows_an_example(verb: str) -> None:
+    """`box2seg VERB --help` is enough to use it: it ends with a command to copy."""
+    result = CliRunner().invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: box2seg {verb}" in " ".join(result.stdout.split())
+
+
+def test_help_imports_no_room() -> None:
+    """A room is imported only when its verb runs, so help needs neither torch nor a web server."""
+    program = (
+        "import sys; from cli.__main__ import app;"
+        "app(['--help'], prog_name='box2seg', standalone_mode=False);"
+        "rooms = {'torch', 'fastapi', 'openvino', 'numpy', 'training', 'export', 'serving'};"
+        "sys.stderr.write(' '.join(rooms & set(sys.modules)))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "Usage: box2seg" in told.stdout
+    assert told.stderr == ""
+
+
+def test_the_version_is_the_packages() -> None:
+    """`box2seg --version` prints one line and ends."""
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("box2seg ")
+
+
+def test_an_unknown_verb_is_refused() -> None:
+    """A word that is no verb ends with exit code 2 and says so."""
+    result = CliRunner().invoke(app, ["tarin"])
+    assert result.exit_code == 2
+    assert "tarin" in result.stderr
