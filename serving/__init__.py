@@ -1,0 +1,1 @@
+"""Serving: answers clients from a published version. No torch."""

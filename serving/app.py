@@ -1,0 +1,37 @@
+"""The gateway as an ASGI app."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from serving.engines import Engine
+from serving.gateway import create_gateway
+from serving.routes import health, metrics, models, segment
+from serving.routes.frame import Frame
+from serving.routes.problems import install_problems
+from serving.settings import Settings
+
+
+def create_app(settings: Settings, engine: Engine) -> FastAPI:
+    """
+    Wire the gateway; the engine is closed when the app ends.
+
+    Args:
+        settings: As read at the door.
+        engine: What computes.
+    """
+    gateway = create_gateway(settings, engine)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with gateway.running():
+            yield
+
+    app = FastAPI(title="box2seg", summary="Photos in, per-pixel class masks out.", lifespan=lifespan)
+    app.state.gateway = gateway
+    for room in (segment, models, health, metrics):
+        app.include_router(room.router)
+    install_problems(app)
+    app.add_middleware(Frame, telemetry=gateway.telemetry, max_body_bytes=settings.max_body_bytes)
+    return app

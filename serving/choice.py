@@ -1,0 +1,66 @@
+"""The engine that the settings name, with the local Triton it may need."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from contract.errors import ConfigurationError
+from serving.engines import Engine
+from serving.models import published_models
+from serving.settings import Settings
+
+Say = Callable[[str], None]
+
+
+@contextmanager
+def open_engine(settings: Settings, say: Say) -> Iterator[Engine]:
+    """
+    Give the engine that the settings name; a local Triton runs while inside.
+
+    Args:
+        settings: As read at the door.
+        say: Hears what takes long.
+
+    Raises:
+        TritonUnavailable: If a local Triton is wanted and cannot run here; the hint says what can.
+        ConfigurationError: If it would have no model to load.
+    """
+    # Each engine's libraries are imported only when it runs: the other's need not be installed.
+    if settings.engine == "local":
+        from serving.engines.local import LocalEngine
+
+        yield LocalEngine(timeout_s=settings.timeout_s)
+        return
+    from serving.engines.triton import TritonEngine
+
+    if settings.triton_url:
+        yield TritonEngine(settings.triton_url, timeout_s=settings.timeout_s)
+        return
+    with local_triton(settings, say) as url:
+        yield TritonEngine(url, timeout_s=settings.timeout_s)
+
+
+@contextmanager
+def local_triton(settings: Settings, say: Say) -> Iterator[str]:
+    """Install a Triton where there is none, and keep it running while inside; gives its gRPC address."""
+    from serving.triton.environment import Environment, install_environment
+    from serving.triton.server import Launch, TritonServer
+    from serving.triton.supervisor import Supervisor
+
+    models = published_models(settings.repository)
+    if not models:
+        raise ConfigurationError(
+            f"{settings.repository}: no published model", hint="name another repository, or `box2seg publish`"
+        )
+    if not Environment().is_installed:
+        say("installing Triton into its own environment, once: about a minute and 700 MB")
+    environment = install_environment()
+    log = environment.folder / "triton.log"
+    supervisor = Supervisor(
+        TritonServer(Launch(settings.repository, log, models=tuple(models), environment=environment))
+    )
+    say(f"starting Triton; its log is {log}")
+    try:
+        supervisor.start()
+        yield supervisor.server.grpc_url
+    finally:
+        supervisor.stop()

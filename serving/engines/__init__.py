@@ -1,0 +1,49 @@
+"""What computes: the protocol that all engines keep, so that nothing above knows which one runs."""
+
+from pathlib import Path
+from typing import Protocol
+
+from contract.arrays import Uint8
+from contract.manifest import Manifest
+
+KEPT_VERSIONS = 2
+"""The newest version answers, and the one before it for requests that began with it."""
+
+
+class Engine(Protocol):
+    """Runs published versions."""
+
+    async def load(self, manifest: Manifest, folder: Path) -> None:
+        """
+        Make a version ready to answer, or do nothing where it is; versions in use go on meanwhile.
+
+        Args:
+            manifest: Of the version, its files verified.
+            folder: The version's folder.
+
+        Raises:
+            EngineUnavailable: If the engine does not answer or cannot load it.
+        """
+
+    async def ready(self, model: str, version: int) -> bool:
+        """Tell whether this version can answer now; never raises, and takes a second at most."""
+
+    async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
+        """
+        Run the network.
+
+        Args:
+            model: Its name.
+            version: A version that was loaded.
+            images: (N, H, W, 3) uint8 RGB in the network's frame.
+
+        Returns:
+            Labels and confidence, (N, H, W) uint8.
+
+        Raises:
+            EngineUnavailable: If the engine does not answer.
+            EngineTimeout: If it does not answer in time.
+        """
+
+    async def close(self) -> None:
+        """Give back what the engine holds."""

@@ -1,0 +1,103 @@
+"""Runs published versions on a Triton, local or elsewhere, over gRPC."""
+
+import logging
+from collections.abc import Awaitable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tritonclient.grpc import InferInput
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from contract.arrays import Uint8
+from contract.errors import EngineError, EngineTimeout, EngineUnavailable
+from contract.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+READY_TIMEOUT_S = 1.0
+LOAD_TIMEOUT_S = 600.0
+"""Long, as a GPU may build an engine for the version; other requests do not wait for it."""
+
+CHANNEL = [
+    ("grpc.max_send_message_length", -1),  # our own limits stand before it
+    ("grpc.max_receive_message_length", -1),
+    # A Triton that was restarted is found again at once; gRPC alone would wait up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2000),  # this is the time that connecting may take
+    ("grpc.max_reconnect_backoff_ms", 500),
+]
+
+T = TypeVar("T")
+
+
+class TritonEngine:
+    """
+    A client of one Triton; its own words reach the log and never an answer.
+
+    Args:
+        url: Host and port of Triton's gRPC.
+        timeout_s: How long one answer may take [s].
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 10.0) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._last_words: str | None = None
+
+    async def load(self, manifest: Manifest, folder: Path) -> None:
+        """Have Triton load a version unless it serves it already; see `Engine`."""
+        name, version = manifest.name, manifest.version
+        if await self.ready(name, version):
+            return
+        await self._answer(self._client.load_model(name, client_timeout=LOAD_TIMEOUT_S))
+        if not await self.ready(name, version):
+            raise EngineUnavailable(
+                f"Triton does not serve {name} version {version} after loading it",
+                hint="is its model repository the same folder?",
+            )
+
+    async def ready(self, model: str, version: int) -> bool:
+        """Ask Triton whether it serves a version; see `Engine`."""
+        try:
+            question = self._client.is_model_ready(model, str(version), client_timeout=READY_TIMEOUT_S)
+            return bool(await self._answer(question))
+        except EngineError:
+            return False
+
+    async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
+        """Send the images and wait for the maps; see `Engine`."""
+        tensor = InferInput("image", images.shape, "UINT8")
+        tensor.set_data_from_numpy(images)
+        answer: Any = await self._answer(
+            self._client.infer(model, [tensor], model_version=str(version), client_timeout=self._timeout_s)
+        )
+        return answer.as_numpy("labels"), answer.as_numpy("confidence")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+    async def _answer(self, call: Awaitable[T]) -> T:
+        """Wait for Triton; what it says of a failure is logged, once until it says something else."""
+        try:
+            answer = await call
+        except InferenceServerException as error:
+            words = f"{error.status()} {error.message()}"
+            log.log(logging.DEBUG if words == self._last_words else logging.ERROR, "Triton: %s", words)
+            self._last_words = words
+            raise _ours(error) from None
+        self._last_words = None
+        return answer
+
+    @cached_property
+    def _client(self) -> Any:
+        """Made at the first call, as gRPC ties it to the event loop that runs then."""
+        return InferenceServerClient(self._url, channel_args=CHANNEL)
+
+
+def _ours(error: InferenceServerException) -> EngineError:
+    if error.status() == "StatusCode.DEADLINE_EXCEEDED":
+        return EngineTimeout("Triton did not answer in time", hint="try again later")
+    return EngineUnavailable("Triton does not answer now", hint="try again in a moment")

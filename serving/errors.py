@@ -1,0 +1,99 @@
+"""Which HTTP status each error has, and the problem document (RFC 9457) that says it."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from contract.errors import (
+    BodyTooLarge,
+    Box2SegError,
+    EngineTimeout,
+    EngineUnavailable,
+    ImageTooLarge,
+    InvalidImage,
+    RequestError,
+    TruncatedImage,
+    UnknownFormat,
+    UnknownModel,
+    UnsupportedImage,
+)
+
+STATUSES: dict[type[Box2SegError], HTTPStatus] = {
+    InvalidImage: HTTPStatus.BAD_REQUEST,
+    TruncatedImage: HTTPStatus.BAD_REQUEST,
+    UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnknownFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnknownModel: HTTPStatus.NOT_FOUND,
+    RequestError: HTTPStatus.BAD_REQUEST,
+    EngineUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    EngineTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""All others are our own fault, 500, and keep their words for the log."""
+
+MEDIA_TYPE = "application/problem+json"
+
+RETRY_AFTER_S = 1
+
+
+def status_of(error: Exception) -> HTTPStatus:
+    """Give an error's HTTP status: that of its class, else of the nearest class above it."""
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def error_problem(error: Exception, *, request_id: str) -> dict[str, Any]:
+    """Give the problem document of an error; one that is not in the table is not described."""
+    status = status_of(error)
+    if isinstance(error, Box2SegError) and status is not HTTPStatus.INTERNAL_SERVER_ERROR:
+        return problem(status, error.message, hint=error.hint, kind=type(error), request_id=request_id)
+    return problem(status, "the server failed on this request; its log has the reason", request_id=request_id)
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    request_id: str,
+    hint: str | None = None,
+    kind: type[Exception] | None = None,
+) -> dict[str, Any]:
+    """
+    Give a problem document.
+
+    Args:
+        status: Of the answer.
+        detail: What was expected and what came.
+        request_id: Which request it was, as in the log.
+        hint: What to do about it.
+        kind: The error's class, where it is one of ours.
+
+    Returns:
+        The members of RFC 9457; `hint`; and `error`, the string that Open Inference Protocol clients read.
+    """
+    content = {
+        "type": f"urn:box2seg:problem:{_kebab(kind.__name__)}" if kind else "about:blank",
+        "title": _title(kind) if kind else status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": f"urn:box2seg:request:{request_id}",
+        "error": f"{detail} ({hint})" if hint else detail,
+    }
+    return content | ({"hint": hint} if hint else {})
+
+
+def problem_headers(status: int) -> dict[str, str]:
+    """Give the headers that go with a status: when to come back."""
+    return {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+
+
+def _title(kind: type[Exception]) -> str:
+    """Say `ImageTooLarge` as "Image too large"."""
+    return _kebab(kind.__name__).replace("-", " ").capitalize()
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

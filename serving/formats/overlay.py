@@ -1,0 +1,30 @@
+"""The photo with the mask drawn over it, to look at."""
+
+import io
+
+from PIL import Image
+
+from contract.arrays import Uint8
+from contract.classes import ClassMap
+from contract.masks import Segmentation
+from contract.pictures import draw_overlay
+
+QUALITY = 90
+
+
+def encode_overlay(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
+    """
+    Draw the mask over the photo.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        segmentation: Labels (H, W) uint8 at the same size.
+        classes: Give the colours.
+
+    Returns:
+        A JPEG of the photo's own size.
+    """
+    stream = io.BytesIO()
+    picture = draw_overlay(photo, segmentation.labels, classes)
+    Image.fromarray(picture).save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()

@@ -1,0 +1,37 @@
+"""The indexed PNG: each pixel is a label, the palette gives its colour."""
+
+import io
+import zlib
+
+from PIL import Image
+
+from contract.arrays import Uint8
+from contract.classes import ClassMap
+from contract.masks import Segmentation
+
+
+def encode_png(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
+    """
+    Encode the label map.
+
+    Args:
+        photo: Not used; all formats are called alike.
+        segmentation: Labels (H, W) uint8.
+        classes: Give the palette.
+
+    Returns:
+        An 8-bit palette PNG of the photo's own size.
+    """
+    image = label_image(segmentation, classes)
+    stream = io.BytesIO()
+    # Labels are long runs: run-length matching is 4 times as fast as the default, for a few percent more.
+    image.save(stream, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return stream.getvalue()
+
+
+def label_image(segmentation: Segmentation, classes: ClassMap) -> Image.Image:
+    """Give the label map as a Pillow image of mode P with the classes' colours."""
+    height, width = segmentation.size
+    image = Image.frombytes("P", (width, height), segmentation.labels.tobytes())
+    image.putpalette(classes.palette())
+    return image

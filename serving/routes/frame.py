@@ -1,0 +1,123 @@
+"""What every request gets, whatever it asks: an id, a limit on its body, a log line, a count."""
+
+import logging
+import time
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from contract.errors import BodyTooLarge
+from serving.errors import MEDIA_TYPE, error_problem
+from serving.telemetry import Telemetry, request_id
+
+log = logging.getLogger("box2seg.requests")
+
+ID_HEADER = "X-Request-Id"
+
+
+class Frame:
+    """
+    ASGI middleware around all routes.
+
+    Args:
+        app: What answers.
+        telemetry: Counts the answers.
+        max_body_bytes: Longer bodies are refused while they come in [bytes].
+    """
+
+    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, max_body_bytes: int) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        scope.setdefault("state", {})["request_id"] = request_id(headers.get(ID_HEADER))
+        answer = _Answer(scope, send)
+        limited = limit_body(receive, headers, self._max_body_bytes)
+        try:
+            await self._app(scope, limited, answer.send)
+        except Exception as error:
+            log.exception("request %s failed", scope["state"]["request_id"])
+            await answer.send_failure(error, receive)
+        finally:
+            self._telemetry.count_request(_route(scope), answer.status)
+            answer.log_line()
+
+
+class _Answer:
+    """One answer on its way out: gets the id's header, and is remembered for the log."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.status = 499  # as nginx counts clients that left before an answer
+        self._scope = scope
+        self._send = send
+        self._begin = time.perf_counter()
+        self._started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            self.status = message["status"]
+            MutableHeaders(scope=message)[ID_HEADER] = self._scope["state"]["request_id"]
+        await self._send(message)
+
+    async def send_failure(self, error: Exception, receive: Receive) -> None:
+        if not self._started:
+            content = error_problem(error, request_id=self._scope["state"]["request_id"])
+            response = JSONResponse(content, HTTPStatus.INTERNAL_SERVER_ERROR, media_type=MEDIA_TYPE)
+            await response(self._scope, receive, self.send)
+
+    def log_line(self) -> None:
+        log.info(
+            "%s %s %d %.1f ms %s",
+            self._scope["method"],
+            # As the client escaped it: a path cannot begin a line of its own in the log.
+            ascii(self._scope.get("raw_path", b"").decode("latin-1"))[1:-1],
+            self.status,
+            (time.perf_counter() - self._begin) * 1e3,
+            self._scope["state"]["request_id"],
+        )
+
+
+def limit_body(receive: Receive, headers: Headers, limit_bytes: int) -> Receive:
+    """
+    Give a `receive` that counts the body's bytes as they come.
+
+    It raises BodyTooLarge before the first byte where the length is declared and too long.
+    """
+    declared = headers.get("content-length", "")
+    seen = int(declared) if declared.isdecimal() else 0
+    if seen <= limit_bytes:
+        seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        if seen > limit_bytes:
+            raise _too_large(limit_bytes)
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit_bytes:
+            raise _too_large(limit_bytes)
+        return message
+
+    return limited
+
+
+def _too_large(limit_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the body is longer than the limit of {limit_bytes:,} bytes",
+        hint="send a smaller photo or raise BOX2SEG_MAX_BODY_BYTES",
+    )
+
+
+def _route(scope: Scope) -> str:
+    """Give the route's pattern, never the path itself, so that clients cannot make metrics grow."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "none"))

@@ -1,0 +1,69 @@
+"""What can be set from outside: read from the environment once, at the door."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contract.errors import ConfigurationError
+from contract.images import MAX_PIXELS
+
+PREFIX = "BOX2SEG_"
+
+MIB = 2**20
+
+
+class Settings(BaseSettings):
+    """The gateway's settings; each can be given as an environment variable BOX2SEG_<NAME>."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    engine: Literal["triton", "local"] = "triton"
+    """What computes: a Triton, or this process itself."""
+
+    triton_url: str | None = None
+    """Host and port of a running Triton's gRPC; where not given, a local one is started."""
+
+    repository: Path = Path("model_repository")
+    """Folder with the published versions, the same that Triton mounts."""
+
+    default_model: str = "box2seg"
+    """The model that answers where a request names none."""
+
+    max_pixels: int = Field(default=MAX_PIXELS, gt=0)
+    """Photos with more pixels are refused by their header."""
+
+    max_body_bytes: int = Field(default=32 * MIB, gt=0)
+    """Requests with a longer body are refused [bytes]."""
+
+    timeout_s: float = Field(default=10.0, gt=0)
+    """How long the engine may take for one photo [s]."""
+
+    watch_every_s: float = Field(default=1.0, gt=0)
+    """How often the repository is looked at for newly published versions [s]."""
+
+
+def read_settings(**given: object) -> Settings:
+    """
+    Read the environment; what is given here by name goes before it, None is not given.
+
+    Raises:
+        ConfigurationError: For a wrong value; names the variable.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**chosen)  # type: ignore[arg-type] # pydantic checks the values
+    except ValidationError as error:
+        problems = "; ".join(_problem(each["loc"], each["msg"], each["input"]) for each in error.errors())
+        raise ConfigurationError(problems, hint=f"there are {', '.join(_variables())}") from error
+
+
+def _problem(location: tuple[int | str, ...], message: str, value: object) -> str:
+    return f"{PREFIX}{str(location[0]).upper()}: {message.lower()}, got {value!r}"
+
+
+def _variables() -> list[str]:
+    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]

@@ -1,0 +1,47 @@
+"""What the tests of several rooms share: one real Triton for a whole run."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract.errors import TritonUnavailable
+from serving.triton.environment import CHECKOUT, Environment, install_environment
+from serving.triton.machine import check_platform
+from serving.triton.server import Launch, TritonServer, free_ports
+
+
+@pytest.fixture(scope="session")
+def triton_environment() -> Environment:
+    """Triton's environment, installed once; skips where it cannot run. Mark such tests `triton`."""
+    try:
+        check_platform()
+    except TritonUnavailable as error:
+        pytest.skip(error.message)
+    return install_environment()
+
+
+@pytest.fixture(scope="session")
+def triton_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository of `triton_server`: our config.pbtxt with the colour network as version 1 of box2seg."""
+    from tests.serving.colours import publish_colours
+
+    root = tmp_path_factory.mktemp("triton_repository")
+    publish_colours(root)
+    shutil.copy(CHECKOUT / "model_repository" / "box2seg" / "config.pbtxt", root / "box2seg")
+    return root
+
+
+@pytest.fixture(scope="session")
+def triton_server(
+    triton_environment: Environment, triton_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TritonServer]:
+    """A real Triton that serves the colour network; leave it running."""
+    log = tmp_path_factory.mktemp("triton") / "triton.log"
+    server = TritonServer(Launch(triton_repository, log, ports=free_ports(), environment=triton_environment))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

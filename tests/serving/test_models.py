@@ -1,0 +1,133 @@
+"""Versions appear in the repository while requests go on."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from contract.errors import EngineUnavailable, ManifestError, UnknownModel
+from contract.manifest import MANIFEST_FILE, MODEL_FILE
+from serving.engines.local import LocalEngine
+from serving.models import Models, newest_version, verified_version
+from serving.settings import Settings
+from tests.serving.colours import colour_graph, draw_photo, encode, publish_colours, read_labels
+from tests.serving.running import running_gateway
+
+
+def look(repository: Path, *changes: object) -> tuple[Models, LocalEngine]:
+    """Look at a repository with a local engine, then again after each change."""
+    engine = LocalEngine()
+    models = Models(repository, engine)
+
+    async def again() -> None:
+        await models.refresh()
+        for change in changes:
+            change()  # type: ignore[operator]
+            await models.refresh()
+
+    asyncio.run(again())
+    return models, engine
+
+
+def test_newest_version_is_served(tmp_path: Path) -> None:
+    """Of several versions the newest answers, by number and not by spelling."""
+    for version in (2, 9, 10):
+        publish_colours(tmp_path, version=version)
+    models, _ = look(tmp_path)
+    assert models.find("box2seg").version == 10
+
+
+def test_new_version_is_noticed_and_old_one_still_answers(tmp_path: Path) -> None:
+    """A version published later takes over; requests that began with the one before can finish."""
+    publish_colours(tmp_path)
+    models, engine = look(tmp_path, lambda: publish_colours(tmp_path, version=2))
+    assert models.find("box2seg").version == 2
+    frame = np.zeros((1, 64, 96, 3), np.uint8)
+    labels, _ = asyncio.run(engine.infer("box2seg", 1, frame))
+    assert labels.shape == (1, 64, 96)
+
+
+def test_versions_long_gone_are_dropped(tmp_path: Path) -> None:
+    """Only the newest two versions stay in memory."""
+    publish_colours(tmp_path)
+    publish = [lambda n=n: publish_colours(tmp_path, version=n) for n in (2, 3)]
+    _, engine = look(tmp_path, *publish)
+    assert [asyncio.run(engine.ready("box2seg", version)) for version in (1, 2, 3)] == [False, True, True]
+
+
+def test_half_copied_version_is_not_looked_at(tmp_path: Path) -> None:
+    """A folder without a manifest, which is written last, is no version yet."""
+    publish_colours(tmp_path)
+    models, _ = look(tmp_path, lambda: (publish_colours(tmp_path, version=2) / MANIFEST_FILE).unlink())
+    assert models.find("box2seg").version == 1
+
+
+def test_tampered_version_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A version whose file differs from its sha256 is refused, and said so once; the one before goes on."""
+    publish_colours(tmp_path)
+
+    def tamper() -> None:
+        with (publish_colours(tmp_path, version=2) / MODEL_FILE).open("ab") as file:
+            file.write(b"x")
+
+    models, _ = look(tmp_path, tamper, lambda: None)
+    assert models.find("box2seg").version == 1
+    assert caplog.text.count("sha256") == 1
+
+
+def test_version_that_cannot_load_changes_nothing(tmp_path: Path) -> None:
+    """A file that is no network is refused by the engine; the version before goes on."""
+    publish_colours(tmp_path)
+    broken = colour_graph()
+    del broken.graph.node[2:]
+    models, _ = look(tmp_path, lambda: publish_colours(tmp_path, version=2, graph=broken))
+    assert models.find("box2seg").version == 1
+
+
+def test_version_in_a_wrong_folder_is_refused(tmp_path: Path) -> None:
+    """A version copied under another number is not what its manifest says."""
+    publish_colours(tmp_path, version=1).rename(tmp_path / "box2seg" / "2")
+    with pytest.raises(ManifestError, match="version 1"):
+        verified_version(tmp_path / "box2seg" / "2")
+
+
+def test_unknown_and_waiting_models_differ(tmp_path: Path) -> None:
+    """A model that is published but not loaded yet is not unknown: asking again will help."""
+    broken = colour_graph()
+    del broken.graph.node[2:]
+    publish_colours(tmp_path, name="waiting", graph=broken)
+    models, _ = look(tmp_path)
+    with pytest.raises(EngineUnavailable, match="waiting"):
+        models.find("waiting")
+    with pytest.raises(UnknownModel, match="nobody"):
+        models.find("nobody")
+
+
+def test_newest_version_names_the_models_there_are(tmp_path: Path) -> None:
+    """Asking a repository for a model it does not have lists those it has."""
+    publish_colours(tmp_path)
+    with pytest.raises(UnknownModel, match="there are: box2seg"):
+        newest_version(tmp_path, "nobody")
+
+
+def test_switch_under_traffic_loses_no_request(tmp_path: Path) -> None:
+    """While a version is published every request is answered, and each mask is of the version it names."""
+    publish_colours(tmp_path)
+    settings = Settings(engine="local", repository=tmp_path, watch_every_s=0.05)
+    photo, seen = encode(draw_photo()), []
+    with running_gateway(settings, LocalEngine()) as address, httpx.Client(base_url=address) as client:
+        publish_at = 20
+        for turn in range(2000):
+            if turn == publish_at:
+                publish_colours(tmp_path, version=2, graph=colour_graph(first=0))
+            answer = client.post("/v1/segment", content=photo)
+            assert answer.status_code == 200
+            version = int(answer.headers["x-model-version"])
+            assert read_labels(answer.content)[32, 20] == {1: 1, 2: 0}[version]
+            seen.append(version)
+            if seen[-5:] == [2] * 5:
+                break
+    assert seen == sorted(seen)
+    assert set(seen) == {1, 2}
