@@ -10,7 +10,9 @@ from rich.console import Console
 def train(
     data: Annotated[Path, typer.Option(help="VOC devkit or COCO folder.")],
     out: Annotated[Path, typer.Option(help="The run's folder: checkpoint, curves, pictures.")],
-    recipe: Annotated[str, typer.Option(help="Recipe to run; see --list.")] = "voc_boxes",
+    recipe: Annotated[
+        str, typer.Option(help="voc_boxes (CPU, small) or voc_boxes_paper (GPU, ResNet-101).")
+    ] = "voc_boxes",
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field.")
     ] = None,

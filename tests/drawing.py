@@ -42,9 +42,7 @@ def random_shapes(seed: int) -> list[Shape]:
     shapes = []
     for label, origin in ((CAT, 2), (DOG, 50)):
         left, top = origin + int(rng.integers(0, 10)), 3 + int(rng.integers(0, 15))
-        shapes.append(
-            (label, left, top, left + int(rng.integers(24, 34)), top + int(rng.integers(24, 44)))
-        )
+        shapes.append((label, left, top, left + int(rng.integers(24, 34)), top + int(rng.integers(24, 44))))
     return shapes
 
 

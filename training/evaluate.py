@@ -92,7 +92,7 @@ def network_segmenter(network: SegmentationNetwork, fit: FitRule, device: torch.
         pixels = torch.from_numpy(way.fit_image(image)).to(device).permute(2, 0, 1)[None]
         logits = network(network.normalise(pixels))
         labels, confidence = labels_and_confidence(logits, way.network)
-        return way.bring_back(labels[0].cpu().numpy(), confidence[0].cpu().numpy())[0]
+        return way.bring_back(labels[0].cpu().numpy(), confidence[0].cpu().numpy())
 
     return segment
 
