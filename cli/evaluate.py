@@ -21,7 +21,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """
-    Score at the photos' own size, single scale: mean IoU, IoU per class, boundary F at 2 px.
+    Score at the photos' own size, single scale: mean IoU, IoU per class.
 
     Example: box2seg evaluate runs/first --data VOC2012 --split val
     """

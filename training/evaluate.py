@@ -11,7 +11,7 @@ from contract.arrays import Uint8
 from contract.classes import ClassMap
 from contract.geometry import FitRule
 from contract.images import read_image
-from contract.metrics import Confusion, boundary_f_score, class_iou, confusion_matrix, mean_iou
+from contract.metrics import Confusion, class_iou, confusion_matrix, mean_iou
 from training.datasets import Dataset
 from training.networks.segmentation import SegmentationNetwork, labels_and_confidence
 from training.priors import Prior
@@ -28,13 +28,11 @@ class Score:
     Args:
         classes: What the labels mean.
         confusion: (K, K) pixel counts; row = truth.
-        boundary: Mean F-score of the boundaries, 2 px, over images and foreground classes in them.
         images: Number of images.
     """
 
     classes: ClassMap
     confusion: Confusion
-    boundary: float
     images: int
 
     def named(self, split: str, *, unscored: Collection[str] = ()) -> dict[str, float]:
@@ -51,7 +49,6 @@ class Score:
             kept = [label for label, name in enumerate(self.classes.names) if name not in unscored]
             scores[f"{split} mIoU{len(kept)}"] = mean_iou(self.confusion, kept)
         scores |= {f"{split} IoU {name}": float(iou[label]) for label, name in enumerate(self.classes.names)}
-        scores[f"{split} boundary F"] = self.boundary
         return {name: round(value, 4) for name, value in scores.items()}
 
 
@@ -69,16 +66,11 @@ def evaluate(segment: Segmenter, dataset: Dataset, images: Iterable[AnnotatedIma
     """
     classes = len(dataset.classes)
     confusion = np.zeros((classes, classes), dtype=np.int64)
-    boundaries: list[float] = []
     count = 0
     for image in images:
-        truth, labels = dataset.truth(image), segment(image)
-        confusion += confusion_matrix(truth, labels, classes)
-        boundaries += [boundary_f_score(truth, labels, label) for label in range(1, classes)]
+        confusion += confusion_matrix(dataset.truth(image), segment(image), classes)
         count += 1
-    known = [score for score in boundaries if not np.isnan(score)]
-    boundary = float(np.mean(known)) if known else float("nan")
-    return Score(dataset.classes, confusion, boundary, count)
+    return Score(dataset.classes, confusion, count)
 
 
 def network_segmenter(network: SegmentationNetwork, fit: FitRule, device: torch.device) -> Segmenter:
