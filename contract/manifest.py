@@ -19,6 +19,9 @@ MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 SCHEMA = 1
 
+IMAGE, LABELS, CONFIDENCE = "image", "labels", "confidence"
+"""The graph's tensors: photos in, class indices and the winner's probability out, all uint8."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:

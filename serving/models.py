@@ -6,13 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract.errors import EngineError, EngineUnavailable, ManifestError, UnknownModel
-from contract.manifest import Manifest, Tensor, published_versions, read_manifest, verify_files
+from contract.manifest import (
+    CONFIDENCE,
+    IMAGE,
+    LABELS,
+    Manifest,
+    Tensor,
+    published_versions,
+    read_manifest,
+    verify_files,
+)
 from serving.engines import Engine
 
 log = logging.getLogger(__name__)
 
-INPUTS = {"image": "uint8"}
-OUTPUTS = {"labels": "uint8", "confidence": "uint8"}
+INPUTS = {IMAGE: "uint8"}
+OUTPUTS = {LABELS: "uint8", CONFIDENCE: "uint8"}
 """What the engines send and expect; a version with other tensors is refused."""
 
 

@@ -4,15 +4,12 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import openvino
-from openvino.properties import hint, inference_num_threads
 
 from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
-from contract.manifest import MODEL_FILE, Manifest
+from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, Manifest
 from serving.engines import KEPT_VERSIONS
+from serving.triton.backends.onnxruntime.network import Network
 from serving.triton.processors import available_processors
 
 log = logging.getLogger(__name__)
@@ -28,63 +25,58 @@ class LocalEngine:
 
     def __init__(self, *, timeout_s: float = 60.0) -> None:
         self._timeout_s = timeout_s
-        self._core = openvino.Core()
-        self._requests: dict[tuple[str, int], openvino.InferRequest] = {}
-        # One thread: OpenVINO itself uses all processors, and an infer request answers one caller at a time.
+        self._networks: dict[tuple[str, int], Network] = {}
+        # One thread: OpenVINO itself uses all processors, and a network answers one caller at a time.
         self._thread = ThreadPoolExecutor(1, "openvino")
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Compile a version; see `Engine`."""
         key = (manifest.name, manifest.version)
-        if key not in self._requests:
+        if key not in self._networks:
             loop = asyncio.get_running_loop()
-            self._requests[key] = await loop.run_in_executor(None, self._compile, folder / MODEL_FILE)
+            self._networks[key] = await loop.run_in_executor(None, _open, folder / MODEL_FILE)
             self._forget(manifest.name)
 
     async def ready(self, model: str, version: int) -> bool:
         """Tell whether a version is compiled; see `Engine`."""
-        return (model, version) in self._requests
+        return (model, version) in self._networks
 
     async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
         """Run the network in the engine's thread; see `Engine`."""
-        request = self._requests.get((model, version))
-        if request is None:
+        network = self._networks.get((model, version))
+        if network is None:
             raise EngineUnavailable(f"{model} version {version} is not loaded")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await loop.run_in_executor(self._thread, _run, request, images)
+                return await loop.run_in_executor(self._thread, _run, network, images)
         except TimeoutError as error:
             raise EngineTimeout(f"no answer within {self._timeout_s:g} s", hint="try again later") from error
 
     async def close(self) -> None:
         """Drop the compiled versions and end the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._requests.clear()
-
-    def _compile(self, path: Path) -> openvino.InferRequest:
-        options: dict[Any, Any] = {
-            hint.performance_mode: hint.PerformanceMode.LATENCY,
-            # OpenVINO sees the processors of the machine, not the quota of a container.
-            inference_num_threads: available_processors(),
-        }
-        try:
-            return self._core.compile_model(path, "CPU", options).create_infer_request()
-        except RuntimeError as error:
-            log.error("OpenVINO cannot load %s: %s", path, error)
-            raise EngineUnavailable("OpenVINO cannot load the model; the log says why") from error
+        self._networks.clear()
 
     def _forget(self, model: str) -> None:
         """Drop all but the newest versions; requests under way keep theirs alive until they are done."""
-        versions = sorted(version for name, version in self._requests if name == model)
+        versions = sorted(version for name, version in self._networks if name == model)
         for version in versions[:-KEPT_VERSIONS]:
-            del self._requests[model, version]
+            del self._networks[model, version]
 
 
-def _run(request: openvino.InferRequest, images: Uint8) -> tuple[Uint8, Uint8]:
+def _open(path: Path) -> Network:
     try:
-        answer = request.infer({"image": images}, share_inputs=True)
+        return Network(path, IMAGE, [LABELS, CONFIDENCE], threads=available_processors())
+    except (RuntimeError, ValueError) as error:
+        log.error("OpenVINO cannot load %s: %s", path, error)
+        raise EngineUnavailable("OpenVINO cannot load the model; the log says why") from error
+
+
+def _run(network: Network, images: Uint8) -> tuple[Uint8, Uint8]:
+    try:
+        answer = network.run(images)
     except RuntimeError as error:
         log.error("OpenVINO failed on a tensor %s: %s", images.shape, error)
         raise EngineError("the network failed on this photo") from error
-    return answer["labels"], answer["confidence"]
+    return answer[LABELS], answer[CONFIDENCE]

@@ -12,7 +12,7 @@ from tritonclient.utils import InferenceServerException
 
 from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
-from contract.manifest import Manifest
+from contract.manifest import CONFIDENCE, IMAGE, LABELS, Manifest
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +68,12 @@ class TritonEngine:
 
     async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
         """Send the images and wait for the maps; see `Engine`."""
-        tensor = InferInput("image", images.shape, "UINT8")
+        tensor = InferInput(IMAGE, images.shape, "UINT8")
         tensor.set_data_from_numpy(images)
         answer: Any = await self._answer(
             self._client.infer(model, [tensor], model_version=str(version), client_timeout=self._timeout_s)
         )
-        return answer.as_numpy("labels"), answer.as_numpy("confidence")
+        return answer.as_numpy(LABELS), answer.as_numpy(CONFIDENCE)
 
     async def close(self) -> None:
         """Close the connection."""
