@@ -1,5 +1,6 @@
 """`box2seg train`: boxes to a checkpoint."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -57,4 +58,10 @@ def train(
         precision=precision,  # type: ignore[arg-type]
         workers=workers,
     )
-    run(chosen, open_dataset(data, chosen.class_map), plan, Console(stderr=True))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    console = Console(stderr=True)
+    try:
+        run(chosen, open_dataset(data, chosen.class_map), plan, console)
+    except KeyboardInterrupt:
+        console.print("stopped; the same command with --resume goes on from the last finished epoch")
+        raise

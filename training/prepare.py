@@ -112,15 +112,29 @@ def guess_all(cache: PriorCache, images: Sequence[AnnotatedImage], console: Cons
     return [(image, guessed[image.name]) for image in images]
 
 
-def scored_images(dataset: Dataset, plan: Plan, console: Console) -> tuple[AnnotatedImage, ...]:
-    """Give the images to score on; none, said aloud, where the split has no masks."""
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """
+    What a run is looked at with.
+
+    Args:
+        images: Of the evaluation split; drawn after each epoch.
+        has_masks: Whether they can be scored.
+    """
+
+    images: tuple[AnnotatedImage, ...] = ()
+    has_masks: bool = False
+
+
+def evaluation_images(dataset: Dataset, plan: Plan, console: Console) -> Evaluation:
+    """List the images to draw and score; it is said aloud where they have no masks to score with."""
     if plan.evaluate_split is None:
-        return ()
+        return Evaluation()
     images = dataset.load(plan.evaluate_split, skip_bad=plan.skip_bad).images
     try:
         for image in spread(images, 1):
             dataset.truth(image)
     except AnnotationError:
-        console.print(f"{plan.evaluate_split} has no masks: the run is not scored", style="yellow")
-        return ()
-    return images
+        console.print(f"{plan.evaluate_split} has no masks: the run is drawn, not scored", style="yellow")
+        return Evaluation(images)
+    return Evaluation(images, has_masks=bool(images))

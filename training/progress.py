@@ -20,7 +20,7 @@ class Bar:
     Args:
         progress: rich's display; None where there is no terminal.
         console: For the lines.
-        title: What goes on.
+        title: What goes on now; may be changed on the way.
         total: Number of steps.
         done: Steps done before.
     """
@@ -36,11 +36,12 @@ class Bar:
         """Count one step."""
         self.done += 1
         if self.progress is not None and self.task is not None:
-            self.progress.update(self.task, advance=1, note=note)
+            self.progress.update(self.task, advance=1, description=self.title, note=note)
         elif time.monotonic() - self.said >= LINE_EVERY_S or self.done == self.total:
             self.said = time.monotonic()
             left = (self.said - self.began) / (self.done - self.first) * (self.total - self.done)
-            self.console.print(f"{self.title} {self.done}/{self.total}, {left / 60:.1f} min left  {note}")
+            line = f"{self.title} {self.done}/{self.total}, {left / 60:.1f} min left  {note}"
+            self.console.print(line, soft_wrap=True, highlight=False)
 
     def around(self, items: Iterable[Item]) -> Iterator[Item]:
         """Give the items one by one and count each when the next is asked for."""

@@ -1,7 +1,6 @@
 """A training run, from a recipe and a data set to a checkpoint: train, score and keep each epoch."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -9,7 +8,6 @@ from lightning.fabric import Fabric
 from rich.console import Console
 from torch.optim import Optimizer
 
-from contract.annotations import AnnotatedImage
 from contract.errors import ConfigurationError
 from contract.manifest import Origin
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -21,7 +19,14 @@ from training.networks.encoders import load_weights
 from training.optim import build_optimizer
 from training.origin import code_commit, machine_name
 from training.pictures import save_sheet, spread
-from training.prepare import Plan, recipe_fields, resume_point, scored_images, training_images
+from training.prepare import (
+    Evaluation,
+    Plan,
+    evaluation_images,
+    recipe_fields,
+    resume_point,
+    training_images,
+)
 from training.progress import progress_bar
 from training.recipes.recipe import Recipe
 from training.record import Record
@@ -52,18 +57,19 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
     images = training_images(recipe, dataset, plan, console)
     steps = steps_per_epoch(len(images), recipe, fabric.world_size)
     plan.out.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, dataset, plan, console, fabric, scored_images(dataset, plan, console), start)
+    run = _Run(recipe, dataset, plan, fabric, evaluation_images(dataset, plan, console), start)
     network, optimizer = fabric.setup(run.network, run.optimizer)
     first_epoch = int(start.training["epoch"]) + 1 if start else 0
     record = Record(plan.out, console, first_epoch) if fabric.is_global_zero else None
-    for epoch in range(first_epoch, recipe.epochs):
-        samples = epoch_samples(images, recipe, epoch)
-        with progress_bar(console, _title(recipe, epoch), steps) as bar:
+    with progress_bar(console, "training", steps * recipe.epochs, done=steps * first_epoch) as bar:
+        for epoch in range(first_epoch, recipe.epochs):
+            bar.title = _title(recipe, epoch)
+            samples = epoch_samples(images, recipe, epoch)
             train_epoch(fabric, network, optimizer, samples, recipe, record, bar, workers=plan.workers)
-        if record is not None:
-            run.score(epoch, (epoch + 1) * steps, record)
-            save_checkpoint(run.checkpoint(epoch), plan.out)
-        fabric.barrier()
+            if record is not None:
+                run.look(epoch, (epoch + 1) * steps, record)
+                save_checkpoint(run.checkpoint(epoch), plan.out)
+            fabric.barrier()
     if record is not None:
         record.close()
     return load_checkpoint(plan.out)
@@ -93,9 +99,8 @@ class _Run:
     recipe: Recipe
     dataset: Dataset
     plan: Plan
-    console: Console
     fabric: Fabric
-    scored: Sequence[AnnotatedImage]
+    evaluation: Evaluation
     start: Checkpoint | None
     network: Box2Seg = field(init=False)
     optimizer: Optimizer = field(init=False)
@@ -115,18 +120,18 @@ class _Run:
         if self.start is not None:
             self.optimizer.load_state_dict(self.start.training["optimizer"])
 
-    def score(self, epoch: int, step: int, record: Record) -> None:
-        """Score the evaluation split and draw some of it, where it is time."""
-        due = (epoch + 1) % self.recipe.evaluate_every == 0 or epoch + 1 == self.recipe.epochs
-        split = self.plan.evaluate_split
-        if not (due and self.scored and split):
-            return
+    def look(self, epoch: int, step: int, record: Record) -> None:
+        """Draw some of the evaluation split and, where it is time, score it."""
         segment = network_segmenter(self.network.segmentation, self.recipe.fit, self.fabric.device)
-        score = evaluate(segment, self.dataset, self.scored)
-        self.scores = score.named(split, unscored=self.recipe.unscored)
-        record.scores(epoch, step, self.scores)
-        picture = self.plan.out / "pictures" / f"epoch_{epoch + 1:03d}.jpg"
-        save_sheet(picture, spread(self.scored, PICTURES), segment, self.recipe.class_map)
+        images = self.evaluation.images
+        if images:
+            picture = self.plan.out / "pictures" / f"epoch_{epoch + 1:03d}.jpg"
+            save_sheet(picture, spread(images, PICTURES), segment, self.recipe.class_map)
+        due = (epoch + 1) % self.recipe.evaluate_every == 0 or epoch + 1 == self.recipe.epochs
+        if due and self.evaluation.has_masks:
+            score = evaluate(segment, self.dataset, images)
+            self.scores = score.named(str(self.plan.evaluate_split), unscored=self.recipe.unscored)
+            record.scores(epoch, step, self.scores)
 
     def checkpoint(self, epoch: int) -> Checkpoint:
         """Give all that is to be kept after an epoch."""

@@ -105,6 +105,7 @@ def test_val_without_masks_is_not_scored(drawn_voc: Path, classes: ClassMap, tmp
     console = quiet()
     checkpoint = train(small_recipe("epochs=1"), VocDataset(folder, classes), plan(tmp_path), console)
     assert checkpoint.scores == {}
+    assert (tmp_path / "run" / "pictures" / "epoch_001.jpg").is_file()
     assert "val has no masks" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
