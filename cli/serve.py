@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 ASK_EVERY_S = 0.1
 GRACE_S = 10
 
+SAMPLE = Path("docs/pictures/chelsea.jpg")
+"""Lies in every checkout, so that the line to paste works as it stands."""
+
 GREETING = """
 box2seg answers at {address} (engine: {engine}); all it can: {address}/docs
 
-  curl -s --data-binary @photo.jpg -H 'Content-Type: image/jpeg' {address}/v1/segment -o mask.png
+  curl -s --data-binary @{photo} -H 'Content-Type: image/jpeg' {address}/v1/segment -o mask.png
 
 With '?format=overlay' behind segment it is a picture to look at. Ctrl-C stops.
 """
@@ -32,7 +35,9 @@ def serve(
         str | None, typer.Option(help="triton, or local: in this process. [default: triton]")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any free one.")
+    ] = 8000,
     repository: Annotated[
         Path | None, typer.Option(help="Where models are published. [default: model_repository]")
     ] = None,
@@ -67,6 +72,8 @@ def run_gateway(app: FastAPI, door: socket.socket) -> None:
 
     import uvicorn
 
+    from contract.errors import ConfigurationError
+
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -81,6 +88,8 @@ def run_gateway(app: FastAPI, door: socket.socket) -> None:
         announcing = asyncio.create_task(_announce(server, app.state.gateway, _address(door)))
         await server.serve(sockets=[door])
         announcing.cancel()
+        if not server.started:
+            raise ConfigurationError("the gateway could not start", hint="the log above says why")
 
     # uvicorn finishes its requests first and then raises the signal that ended it once more.
     with (
@@ -102,7 +111,8 @@ async def _announce(server: uvicorn.Server, gateway: Gateway, address: str) -> N
             say(f"not ready yet: {reason}")
         said = reason
         await asyncio.sleep(ASK_EVERY_S)
-    say(GREETING.format(address=address, engine=gateway.settings.engine))
+    photo = SAMPLE if SAMPLE.is_file() else "photo.jpg"
+    say(GREETING.format(address=address, engine=gateway.settings.engine, photo=photo))
 
 
 def _listen(host: str, port: int) -> socket.socket:

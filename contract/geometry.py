@@ -10,6 +10,7 @@ Pixel centres lie at half coordinates; no rounding of scales or offsets is left 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from contract.arrays import Size, Uint8, check_array
@@ -20,7 +21,7 @@ PADDING_VALUE = 127
 """Grey that the networks see beside the image; it is zero after normalisation."""
 
 CERTAIN = 255
-HALF_CERTAIN = 128
+HALF_CERTAIN = np.uint8(128)
 LEAST_WEIGHT = 16
 
 
@@ -149,6 +150,8 @@ def _enlarge_labels(labels: Uint8, confidence: Uint8, size: Size) -> Uint8:
     # Between two classes the margin over one half crosses zero exactly at the edge. The least weight
     # keeps an unsure pixel its label, and 8-bit rounding away from ties.
     weight = np.maximum((confidence.clip(HALF_CERTAIN) - HALF_CERTAIN) * np.uint8(2), LEAST_WEIGHT)
+    if len(present) == 2:
+        return _enlarge_two(labels == present[1], weight, present, size)
     best = resize(weight * (labels == present[0]), size)
     winner = np.full(size, present[0], dtype=np.uint8)
     for label in present[1:]:
@@ -157,6 +160,13 @@ def _enlarge_labels(labels: Uint8, confidence: Uint8, size: Size) -> Uint8:
         winner[better] = label
         best = np.maximum(best, rival)
     return winner
+
+
+def _enlarge_two(second: npt.NDArray[np.bool_], weight: Uint8, present: Uint8, size: Size) -> Uint8:
+    """Enlarge two labels by one resize: of the second's weight less the first's, about the middle grey."""
+    half = weight // 2
+    balance = np.where(second, HALF_CERTAIN + half, HALF_CERTAIN - half)
+    return present[(resize(balance, size) > HALF_CERTAIN).astype(np.intp)]
 
 
 def _round_up(length: int, multiple: int) -> int:

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from contract.arrays import Size, Uint8
 from contract.errors import ImageError, ImageTooLarge, InvalidImage, TruncatedImage, UnsupportedImage
@@ -21,6 +21,16 @@ MAX_PIXELS = 50_000_000
 """Default limit, read from the header before anything is decoded."""
 
 ORIENTATION_TAG = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""Brings each EXIF orientation upright; Pillow's own way also writes the EXIF anew and fails on odd tags."""
 TRANSPOSED = (5, 6, 7, 8)
 
 # Our own limit stands before every decode; Pillow's would only warn at a size of its choosing.
@@ -52,8 +62,8 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Uint8:
     image = _open(data, max_pixels)
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image) or image
-        return np.asarray(_as_rgb(upright))
+        turn = UPRIGHT.get(_orientation(image))
+        return np.asarray(_as_rgb(image if turn is None else image.transpose(turn)))
     except _DAMAGE as error:
         raise TruncatedImage(
             f"the {image.format} is damaged or incomplete: {error}", hint="send the whole file again"
@@ -86,7 +96,7 @@ def read_size(path: Path) -> Size:
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
-            turned = image.getexif().get(ORIENTATION_TAG) in TRANSPOSED
+            turned = _orientation(image) in TRANSPOSED
     except FileNotFoundError as error:
         raise InvalidImage(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
@@ -160,6 +170,15 @@ def _foreign_kind(data: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return "HEIC or AVIF"
     return "SVG" if b"<svg" in data[:512] else None
+
+
+def _orientation(image: Image.Image) -> int:
+    """Give the EXIF orientation, 1 to 8; 1, upright, where there is none that can be read."""
+    try:
+        orientation = image.getexif().get(ORIENTATION_TAG)
+    except Exception:  # Pillow's EXIF reader fails in many ways; a photo without EXIF is upright too
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -124,20 +124,23 @@ def verify_files(manifest: Manifest, folder: Path) -> None:
     Raises:
         ManifestError: For the first file that is missing or differs, or whose name leaves the folder.
     """
-    if MODEL_FILE not in manifest.files:
-        raise ManifestError(f"{folder}: the manifest names no {MODEL_FILE}", hint="publish the model again")
     for name, expected in manifest.files.items():
         if Path(name).name != name:
             raise ManifestError(f"{folder}: file name {name!r} leaves the version folder")
         path = folder / name
         if not path.is_file():
             raise ManifestError(f"{path}: missing", hint="publish the model again")
-        found = file_sha256(path)
+        try:
+            found = file_sha256(path)
+        except OSError as error:
+            raise ManifestError(f"{path}: {error.strerror or error}") from error
         if found != expected:
             raise ManifestError(
                 f"{path}: sha256 is {found[:12]}…, the manifest says {expected[:12]}…",
                 hint="the file was changed or only half copied; publish the model again",
             )
+    if MODEL_FILE not in manifest.files:
+        raise ManifestError(f"{folder}: the manifest names no {MODEL_FILE}", hint="publish the model again")
 
 
 def file_sha256(path: Path) -> str:

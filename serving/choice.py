@@ -43,11 +43,10 @@ def open_engine(settings: Settings, say: Say) -> Iterator[Engine]:
 def local_triton(settings: Settings, say: Say) -> Iterator[str]:
     """Install a Triton where there is none, and keep it running while inside; gives its gRPC address."""
     from serving.triton.environment import Environment, install_environment
-    from serving.triton.server import Launch, TritonServer
+    from serving.triton.server import Launch, TritonServer, free_ports
     from serving.triton.supervisor import Supervisor
 
-    models = published_models(settings.repository)
-    if not models:
+    if not published_models(settings.repository):
         raise ConfigurationError(
             f"{settings.repository}: no published model", hint="name another repository, or `box2seg publish`"
         )
@@ -55,10 +54,12 @@ def local_triton(settings: Settings, say: Say) -> Iterator[str]:
         say("installing Triton into its own environment, once: about a minute and 700 MB")
     environment = install_environment()
     log = environment.folder / "triton.log"
-    supervisor = Supervisor(
-        TritonServer(Launch(settings.repository, log, models=tuple(models), environment=environment))
+    # The gateway has it load the versions that it verified: one bad model keeps no other from starting.
+    server = TritonServer(
+        Launch(settings.repository, log, models=(), ports=free_ports(), environment=environment)
     )
-    say(f"starting Triton; its log is {log}")
+    supervisor = Supervisor(server)
+    say(f"starting Triton; its log is {log}, its metrics are at {server.metrics_url}")
     try:
         supervisor.start()
         yield supervisor.server.grpc_url

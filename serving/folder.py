@@ -125,7 +125,7 @@ def _refuse_overwriting(jobs: list[Job]) -> None:
 
 async def _segment_photo(segmenter: Segmenter, manifest: Manifest, form: Format, job: Job) -> Outcome:
     try:
-        mask, _ = await segmenter.segment(
+        mask = await segmenter.segment(
             partial(read_image, job.photo),
             manifest,
             lambda photo, segmentation: form.encode(photo, segmentation, manifest.classes),
@@ -133,7 +133,8 @@ async def _segment_photo(segmenter: Segmenter, manifest: Manifest, form: Format,
         )
         await asyncio.to_thread(_write_whole, job.target, mask)
     except (Box2SegError, OSError) as error:
-        return Outcome(job, str(error))
+        problem = str(error)
+        return Outcome(job, problem if str(job.photo) in problem else f"{job.photo}: {problem}")
     return Outcome(job)
 
 

@@ -86,6 +86,11 @@ class Models:
         """Serve the newest good version of each model; a version that cannot be served changes nothing."""
         found = await asyncio.to_thread(published_models, self._repository)
         self._published = set(found)
+        self._served = {
+            name: version
+            for name, version in self._served.items()
+            if version.manifest.version in found.get(name, ())
+        }
         for name, versions in found.items():
             await self._serve_newest(name, versions)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from contract.arrays import Uint8
@@ -17,6 +17,9 @@ from serving.telemetry import Stopwatch
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PHOTOS_AT_ONCE = 12
+"""Enough to keep the engine busy; a photo of 50 Mpx takes 150 MB and its mask as much again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segmenter:
@@ -26,10 +29,12 @@ class Segmenter:
     Args:
         engine: Runs the network.
         threads: Where pixels are worked on.
+        places: How many photos are held in memory at once; others wait as they came, compressed.
     """
 
     engine: Engine
     threads: Executor
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
 
     async def segment(
         self,
@@ -38,7 +43,7 @@ class Segmenter:
         write: Callable[[Uint8, Segmentation], T],
         *,
         watch: Stopwatch,
-    ) -> tuple[T, Segmentation]:
+    ) -> T:
         """
         Segment one photo, with two trips to the threads: what comes before the network and what comes after.
 
@@ -49,17 +54,18 @@ class Segmenter:
             watch: Takes the times of "decode", "infer" and "encode".
 
         Returns:
-            What `write` gave, and the Segmentation at the photo's own size.
+            What `write` gave.
 
         Raises:
             EngineError: If the engine fails, or names a class that the model does not have.
         """
-        with watch.stage("decode"):
-            photo, fit, frame = await self._run(_fit_photo, read, manifest)
-        with watch.stage("infer"):
-            labels, confidence = await self.engine.infer(manifest.name, manifest.version, frame[None])
-        with watch.stage("encode"):
-            return await self._run(_finish, photo, fit, labels[0], confidence[0], manifest, write)
+        async with self.places:
+            with watch.stage("decode"):
+                photo, fit, frame = await self._run(_fit_photo, read, manifest)
+            with watch.stage("infer"):
+                labels, confidence = await self.engine.infer(manifest.name, manifest.version, frame[None])
+            with watch.stage("encode"):
+                return await self._run(_finish, photo, fit, labels[0], confidence[0], manifest, write)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
@@ -80,8 +86,8 @@ def _finish(
     confidence: Uint8,
     manifest: Manifest,
     write: Callable[[Uint8, Segmentation], T],
-) -> tuple[T, Segmentation]:
+) -> T:
     if labels.max() >= len(manifest.classes):
         raise EngineError(f"the network gave label {labels.max()}, the model has {len(manifest.classes)}")
     segmentation = Segmentation(fit.bring_back(labels, confidence), manifest.name, manifest.version)
-    return write(photo, segmentation), segmentation
+    return write(photo, segmentation)

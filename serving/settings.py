@@ -1,9 +1,9 @@
 """What can be set from outside: read from the environment once, at the door."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.errors import ConfigurationError
@@ -20,6 +20,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
     )
+
+    @model_validator(mode="after")
+    def _check_engine(self) -> Self:
+        if self.triton_url and self.engine != "triton":
+            raise ValueError("a Triton's address goes with the engine triton alone")
+        return self
 
     engine: Literal["triton", "local"] = "triton"
     """What computes: a Triton, or this process itself."""
@@ -62,6 +68,8 @@ def read_settings(**given: object) -> Settings:
 
 
 def _problem(location: tuple[int | str, ...], message: str, value: object) -> str:
+    if not location:  # about several settings together
+        return message.removeprefix("Value error, ")
     return f"{PREFIX}{str(location[0]).upper()}: {message.lower()}, got {value!r}"
 
 

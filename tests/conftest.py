@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import TritonUnavailable
 from serving.triton.environment import CHECKOUT, Environment, install_environment
-from serving.triton.machine import check_platform
+from serving.triton.machine import check_platform, find_libpython
 from serving.triton.server import Launch, TritonServer, free_ports
 
 
@@ -17,6 +17,7 @@ def triton_environment() -> Environment:
     """Triton's environment, installed once; skips where it cannot run. Mark such tests `triton`."""
     try:
         check_platform()
+        find_libpython()
     except TritonUnavailable as error:
         pytest.skip(error.message)
     return install_environment()

@@ -6,10 +6,13 @@ from PIL import Image
 
 from contract.arrays import Uint8
 from contract.classes import ClassMap
+from contract.errors import ImageTooLarge
 from contract.masks import Segmentation
 from contract.pictures import draw_overlay
 
 QUALITY = 90
+JPEG_SIDE = 65_500
+"""What libjpeg writes at most [px]."""
 
 
 def encode_overlay(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
@@ -23,7 +26,16 @@ def encode_overlay(photo: Uint8, segmentation: Segmentation, classes: ClassMap) 
 
     Returns:
         A JPEG of the photo's own size.
+
+    Raises:
+        ImageTooLarge: If a side is longer than a JPEG's may be.
     """
+    height, width = segmentation.size
+    if max(height, width) > JPEG_SIDE:
+        raise ImageTooLarge(
+            f"an overlay is a JPEG, at most {JPEG_SIDE:,} pixels long; the photo is {width:,} x {height:,}",
+            hint="ask for another format",
+        )
     stream = io.BytesIO()
     picture = draw_overlay(photo, segmentation.labels, classes)
     Image.fromarray(picture).save(stream, "JPEG", quality=QUALITY)

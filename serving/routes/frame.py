@@ -5,6 +5,7 @@ import time
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,6 +44,8 @@ class Frame:
         limited = limit_body(receive, headers, self._max_body_bytes)
         try:
             await self._app(scope, limited, answer.send)
+        except ClientDisconnect:
+            pass  # counted as 499; there is nobody to answer
         except Exception as error:
             log.exception("request %s failed", scope["state"]["request_id"])
             await answer.send_failure(error, receive)

@@ -55,10 +55,12 @@ class Question(BaseModel):
 async def segment(request: Request, question: Annotated[Question, Query()], gateway: TheGateway) -> Response:
     """Segment one photo: every pixel gets a class; `/v1/models` says what the labels mean."""
     wanted = find_format(question.format)
-    manifest = gateway.models.find(question.model or gateway.settings.default_model)
+    manifest = gateway.models.find(
+        gateway.settings.default_model if question.model is None else question.model
+    )
     data = await read_photo(request)
     watch = Stopwatch()
-    body, _ = await gateway.segmenter.segment(
+    body = await gateway.segmenter.segment(
         partial(decode_image, data, max_pixels=gateway.settings.max_pixels),
         manifest,
         lambda photo, segmentation: wanted.encode(photo, segmentation, manifest.classes),
@@ -96,6 +98,11 @@ async def _read_form(request: Request) -> bytes:
             raise RequestError(
                 f"the form has no file in the field {FIELD!r}, but {list(form) or 'nothing'}",
                 hint=f"curl -F {FIELD}=@photo.jpg",
+            )
+        if set(form) != {FIELD}:
+            raise RequestError(
+                f"the form has fields that are not read: {sorted(set(form) - {FIELD})}",
+                hint="options stand behind the question mark: /v1/segment?format=overlay",
             )
         return await photo.read()
 

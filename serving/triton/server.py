@@ -1,4 +1,4 @@
-"""One run of a local Triton: start it, wait until it is ready and proven, load models, stop it."""
+"""One run of a local Triton: start it, wait until it is ready and proven, stop it."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contract.errors import EngineUnavailable, TritonUnavailable
+from contract.errors import TritonUnavailable
 from serving.triton import check, leash
 from serving.triton.environment import Environment
 from serving.triton.machine import LOCAL_ENGINE_HINT
@@ -146,26 +146,6 @@ class TritonServer:
         process = self._leash
         return None if process is None else process.wait()
 
-    def load_model(self, name: str) -> None:
-        """
-        Load a model, or bring a loaded one up to date with the versions now in the repository.
-
-        Versions already served go on answering meanwhile.
-
-        Raises:
-            EngineUnavailable: If Triton cannot load it; says why.
-        """
-        self._control("load", name)
-
-    def unload_model(self, name: str) -> None:
-        """
-        Stop serving a model.
-
-        Raises:
-            EngineUnavailable: If Triton does not answer.
-        """
-        self._control("unload", name)
-
     def client(self) -> Any:
         """Give a `tritonclient.grpc.InferenceServerClient` of this Triton, for control; made once per run."""
         from tritonclient.grpc import InferenceServerClient
@@ -174,12 +154,6 @@ class TritonServer:
             if self._client is None:
                 self._client = InferenceServerClient(self.grpc_url)
             return self._client
-
-    def _control(self, verb: str, name: str) -> None:
-        try:
-            getattr(self.client(), f"{verb}_model")(name, client_timeout=self.launch.ready_timeout_s)
-        except _call_error() as error:
-            raise EngineUnavailable(f"Triton cannot {verb} {name}: {error}", hint=self._log_hint()) from error
 
     def _spawn(self) -> None:
         if self.is_alive():
@@ -271,7 +245,7 @@ def _check_ports(ports: Ports) -> None:
             probe.settimeout(1.0)
             if probe.connect_ex((ADDRESS, port)) == 0:
                 raise TritonUnavailable(
-                    f"port {port}, wanted for Triton's {door}, is taken", hint="choose other ports"
+                    f"port {port}, wanted for Triton's {door}, is taken", hint="start again"
                 )
 
 

@@ -148,3 +148,14 @@ def beside_edge(board: Uint8) -> npt.NDArray[np.bool_]:
     marked[1:] |= down
     marked[:-1] |= down
     return marked
+
+
+def test_two_labels_and_more_are_enlarged_alike() -> None:
+    """A third label in a corner moves no edge between the other two."""
+    fit = FitRule(96).fit((333, 517))
+    labels, confidence = perfect_network(fit.fit_image(photo_of(checkerboard((333, 517), 64))))
+    two = fit.bring_back(labels, confidence)
+    labels[:2, :2] = 7
+    three = fit.bring_back(labels, confidence)
+    apart = (two != three)[30:, 30:]
+    assert apart.mean() < 0.002

@@ -1,4 +1,5 @@
 import io
+import struct
 import subprocess
 import sys
 import zlib
@@ -215,3 +216,13 @@ def bomb(side: int) -> bytes:
 def chunk(kind: bytes, data: bytes) -> bytes:
     """Frame a PNG chunk with its length and checksum."""
     return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def test_odd_tags_beside_the_orientation_do_no_harm() -> None:
+    """A tag of another type than it should have does not keep a photo from being turned upright."""
+    orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    resolution = struct.pack("<HHI4s", 0x011A, 2, 4, b"abc")  # words where a fraction belongs
+    tags = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + orientation + resolution + bytes(4)
+    stream = io.BytesIO()
+    Image.new("RGB", (96, 64)).save(stream, "JPEG", exif=tags)
+    assert decode_image(stream.getvalue()).shape == (96, 64, 3)

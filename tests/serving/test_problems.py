@@ -151,3 +151,19 @@ def test_mutated_photos_never_break_the_server(client: httpx.Client) -> None:
         for at in random.integers(0, len(photo), 8):
             photo[at] = random.integers(0, 256)
         assert client.post("/v1/segment", content=bytes(photo)).status_code in (200, 400, 413, 415)
+
+
+def test_options_in_a_form_are_refused(client: httpx.Client) -> None:
+    """A format asked for as a form's field is not dropped in silence."""
+    answer = client.post("/v1/segment", files={"image": encode(draw_photo())}, data={"format": "rle"})
+    assert answer.status_code == 400
+    assert "?format=" in answer.json()["hint"]
+
+
+def test_overlay_longer_than_a_jpeg_is_refused(client: httpx.Client) -> None:
+    """A photo that no JPEG can hold is refused as an overlay, and segmented as a PNG."""
+    photo = encode(np.zeros((2, 70_000, 3), np.uint8))
+    answer = client.post("/v1/segment?format=overlay", content=photo)
+    assert answer.status_code == 413
+    assert "another format" in answer.json()["hint"]
+    assert client.post("/v1/segment", content=photo).status_code == 200

@@ -1,0 +1,20 @@
+"""Installs the local Triton beforehand: `python -m serving.triton`."""
+
+import sys
+
+from contract.errors import TritonUnavailable
+from serving.triton.environment import install_environment
+
+
+def main() -> int:
+    """Install; gives 1, with the reason on standard error, where this machine cannot run it."""
+    try:
+        install_environment()
+    except TritonUnavailable as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 (a command's words)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

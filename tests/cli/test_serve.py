@@ -1,0 +1,55 @@
+"""`box2seg serve` as a process of its own, as people start it."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.colours import draw_photo, encode, publish_colours, read_labels
+
+
+def start(*words: object) -> "subprocess.Popen[str]":
+    """Type a command and read what it says."""
+    command = [sys.executable, "-m", "cli", "serve", *map(str, words)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A gateway with the local engine, on any free port."""
+    publish_colours(tmp_path)
+    process = start("--engine", "local", "--port", 0, "--repository", tmp_path)
+    with process:
+        yield process
+        process.kill()
+
+
+def test_it_greets_answers_and_ends(server: "subprocess.Popen[str]") -> None:
+    """It says its address once it can answer there, and SIGTERM ends it with 0."""
+    assert server.stderr is not None
+    address = next(found[1] for line in server.stderr if (found := re.search(r"answers at (\S+)", line)))
+    answer = httpx.post(f"{address}/v1/segment", content=encode(draw_photo()))
+    assert read_labels(answer.content)[32, 20] == 1
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(30) == 0
+
+
+def test_taken_port_is_named(server: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    """A port that somebody has is refused with a sentence."""
+    assert server.stderr is not None
+    port = next(found[1] for line in server.stderr if (found := re.search(r"answers at \S+:(\d+)", line)))
+    second = start("--engine", "local", "--port", port, "--repository", tmp_path)
+    assert f"port {port}" in second.communicate(timeout=30)[1]
+    assert second.returncode == 2
+
+
+def test_a_tritons_address_goes_with_triton(tmp_path: Path) -> None:
+    """Asking for the local engine and for a Triton at once is refused."""
+    both = start("--engine", "local", "--triton-url", "127.0.0.1:1", "--repository", tmp_path)
+    assert "goes with the engine triton" in both.communicate(timeout=30)[1]
+    assert both.returncode == 2
