@@ -166,7 +166,8 @@ def _enlarge_two(second: npt.NDArray[np.bool_], weight: Uint8, present: Uint8, s
     """Enlarge two labels by one resize: of the second's weight less the first's, about the middle grey."""
     half = weight // 2
     balance = np.where(second, HALF_CERTAIN + half, HALF_CERTAIN - half)
-    return present[(resize(balance, size) > HALF_CERTAIN).astype(np.intp)]
+    enlarged: Uint8 = np.where(resize(balance, size) > HALF_CERTAIN, present[1], present[0])
+    return enlarged
 
 
 def _round_up(length: int, multiple: int) -> int:

@@ -1,4 +1,8 @@
-"""Training's speed as ratios in one run: GrabCut on all cores, the second start, the three networks' step."""
+"""
+Training's speed as ratios in one run: GrabCut on all cores, the second start, the three networks' step.
+
+    python benchmarks/learning.py [--data VOC_FOLDER] [--photos 40]
+"""
 
 import argparse
 import tempfile
@@ -26,10 +30,14 @@ REPEATS = 5
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/voc_animals"))
     parser.add_argument("--photos", type=int, default=40, help="photos for the GrabCut comparison")
     arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.error(f"{arguments.data} is no folder; name one with photos and boxes: --data VOC_FOLDER")
     recipe = find_recipe("voc_boxes")
     images = open_dataset(arguments.data, recipe.class_map).load("train").images
     report("machine", machine_name(torch.device("cpu")))
