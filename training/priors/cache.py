@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,11 +70,13 @@ class PriorCache:
         # Forking a process that has run torch or OpenCV threads may hang; fresh ones cannot.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-            jobs = [pool.submit(_guess_file, self.prior, image, path) for image, path in missing]
+            # The longest first, so that no worker is left alone with one at the end.
+            missing = sorted(missing, key=lambda pair: -sum(box.area for box in pair[0].boxes))
+            jobs = {pool.submit(_guess_file, self.prior, *pair): pair for pair in missing}
             try:
-                for (image, path), job in zip(missing, jobs, strict=True):
+                for job in as_completed(jobs):
                     job.result()
-                    yield image, path
+                    yield jobs[job]
             finally:
                 pool.shutdown(cancel_futures=True)
 
