@@ -19,9 +19,9 @@ FIT = FitRule(96)
 
 def samples(folder: Path, classes: ClassMap, cache: Path, *, epoch: int = 0) -> BoxSamples:
     images = VocDataset(folder, classes).load("train").images
-    guessed = list(PriorCache(GrabCut(), cache).fill(images, workers=1))
+    guessed = dict(PriorCache(GrabCut(), cache).fill(images, workers=1))
     return BoxSamples(
-        guessed,
+        [(image, guessed[image]) for image in images],
         fit=FIT,
         augmentation=Augmentation(crop=64, scales=(0.5, 1.5)),
         classes=len(classes),
