@@ -51,7 +51,7 @@ def local_triton(settings: Settings, say: Say) -> Iterator[str]:
             f"{settings.repository}: no published model", hint="name another repository, or `box2seg publish`"
         )
     if not Environment().is_installed:
-        say("installing Triton into its own environment, once: about a minute and 700 MB")
+        say("installing Triton into its own environment, once: about a minute and 450 MB")
     environment = install_environment()
     log = environment.folder / "triton.log"
     # The gateway has it load the versions that it verified: one bad model keeps no other from starting.

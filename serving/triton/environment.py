@@ -60,7 +60,7 @@ def install_environment(folder: Path = DEFAULT_FOLDER) -> Environment:
     """
     Install Triton into an environment of its own; does nothing where that is done already.
 
-    Takes about a minute and 700 MB, and needs the package registry once.
+    Takes about a minute and 450 MB, and needs the package registry once.
 
     Raises:
         TritonUnavailable: If this machine cannot run it, or the installation fails.
