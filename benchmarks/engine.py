@@ -24,8 +24,8 @@ from rich.table import Table
 
 from contract.arrays import Size, Uint8
 from contract.manifest import MODEL_FILE, published_versions, read_manifest
+from contract.processors import available_processors
 from serving.engines.local import LocalEngine
-from serving.triton.processors import available_processors
 
 ROUNDS = 3
 GOAL = 1.15

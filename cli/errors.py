@@ -59,6 +59,9 @@ class Verbs(TyperGroup):
             if missing is None:
                 raise
             raise _refused(missing) from error
+        except OSError as error:  # a full disk, a folder that may not be written
+            where = f"{error.filename}: " if error.filename else ""
+            raise _refused(Box2SegError(f"{where}{error.strerror or error}")) from error
         except KeyboardInterrupt:
             typer.echo("stopped", err=True)
             raise typer.Exit(INTERRUPTED) from None

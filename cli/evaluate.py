@@ -1,6 +1,7 @@
 """`box2seg evaluate`: how good a checkpoint is, or the GrabCut masks it learned from."""
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,10 @@ def evaluate(
     else:
         checkpoint = load_checkpoint(run)
         classes, unscored = checkpoint.classes, tuple(checkpoint.recipe.get("unscored", ()))
-        place = torch.device(device)
+        try:
+            place = torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigurationError(f"device {device}: not to be had here", hint="--device cpu") from error
         segment = network_segmenter(checkpoint.segmentation().to(place), checkpoint.fit, place)
     dataset = open_dataset(data, classes)
     images = dataset.load(split).images
@@ -60,7 +64,9 @@ def evaluate(
 
 def _print(scores: dict[str, float], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(scores, indent=2))
+        # JSON has no word for NaN, the score of a class seen nowhere.
+        known = {name: value if math.isfinite(value) else None for name, value in scores.items()}
+        typer.echo(json.dumps(known, indent=2))
         return
     width = max(map(len, scores))
     for name, value in scores.items():

@@ -28,7 +28,12 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     devices: Annotated[int, typer.Option(help="Devices per machine.")] = 1,
-    nodes: Annotated[int, typer.Option(help="Machines; start the command on each with torchrun.")] = 1,
+    nodes: Annotated[
+        int,
+        typer.Option(
+            help="Machines; start the command on each with torchrun, with --out and --cache shared."
+        ),
+    ] = 1,
     precision: Annotated[str, typer.Option(help="32-true or bf16-mixed.")] = "32-true",
     workers: Annotated[int, typer.Option(help="Processes that read ahead.")] = 1,
 ) -> None:

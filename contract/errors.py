@@ -29,6 +29,8 @@ Every error that box2seg raises on purpose.
     └── DependencyMissing         an optional package is not installed
 """
 
+from typing import Any
+
 
 class Box2SegError(Exception):
     """
@@ -44,8 +46,18 @@ class Box2SegError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors come back from worker processes; their own arguments are not those of Exception.
+        return _restore, (type(self), self.message, self.hint)
+
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+def _restore(kind: type[Box2SegError], message: str, hint: str | None) -> Box2SegError:
+    error = kind.__new__(kind, message)
+    Box2SegError.__init__(error, message, hint=hint)
+    return error
 
 
 class DataError(Box2SegError):

@@ -18,7 +18,7 @@ from contract.classes import IGNORE
 from contract.errors import ConfigurationError
 
 PADDING_VALUE = 127
-"""Grey that the networks see beside the image; it is zero after normalisation."""
+"""Grey that the networks see beside the image; near the mean photo, so near zero after normalisation."""
 
 CERTAIN = 255
 HALF_CERTAIN = np.uint8(128)

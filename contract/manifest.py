@@ -119,7 +119,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def verify_files(manifest: Manifest, folder: Path) -> None:
     """
-    Prove that a version folder holds exactly the files that were published.
+    Prove that a version folder holds the files that were published, unchanged.
 
     Raises:
         ManifestError: For the first file that is missing or differs, or whose name leaves the folder.

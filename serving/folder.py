@@ -11,12 +11,12 @@ from pathlib import Path
 from contract.errors import Box2SegError, DataError
 from contract.images import read_image
 from contract.manifest import Manifest
+from contract.processors import available_processors
 from serving.engines import Engine
 from serving.formats import Format
 from serving.models import Version
 from serving.segmenter import Segmenter
 from serving.telemetry import Stopwatch
-from serving.triton.processors import available_processors
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from contract.manifest import Manifest
+from contract.processors import available_processors
 from serving.engines import Engine
 from serving.health import Witness
 from serving.models import Models
 from serving.segmenter import Segmenter
 from serving.settings import Settings
 from serving.telemetry import Telemetry
-from serving.triton.processors import available_processors
 
 
 @dataclass(frozen=True, slots=True)

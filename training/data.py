@@ -1,7 +1,6 @@
 """Annotated images to augmented batches; each sample depends on seed, epoch and index alone."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +146,7 @@ def epoch_loader(
         rank=rank,
         shuffle=True,
         seed=samples.seed,
-        drop_last=len(samples) >= ranks,
+        drop_last=True,
     )
     sampler.set_epoch(samples.epoch)
     return DataLoader(
@@ -156,14 +155,9 @@ def epoch_loader(
         sampler=sampler,
         num_workers=workers,
         collate_fn=collate,
-        drop_last=len(sampler) >= batch_size,
+        drop_last=True,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pixels(annotated: AnnotatedImage, window: Window) -> Uint8:

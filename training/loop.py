@@ -1,6 +1,6 @@
 """Load, forward, loss, backward, step, log: the whole of training, on Lightning Fabric."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from lightning.fabric import Fabric
@@ -95,7 +95,3 @@ def epoch_samples(images: Sequence[GuessedImage], recipe: Recipe, epoch: int) ->
         seed=recipe.seed,
         epoch=epoch,
     )
-
-
-AfterEpoch = Callable[[int], None]
-"""Called with the epoch that has ended, counted from 0, on every process."""

@@ -10,15 +10,15 @@ from rich.console import Console
 
 from contract.annotations import AnnotatedImage
 from contract.errors import AnnotationError, ConfigurationError, DataError
+from contract.processors import available_processors
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
-from training.data import cores
 from training.datasets import Dataset
-from training.pictures import spread
 from training.priors.cache import GuessedImage, PriorCache
 from training.progress import progress_bar
+from training.recipes import RECIPES
 from training.recipes.recipe import Recipe
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class Plan:
     workers: int = 1
 
 
-def resume_point(recipe: Recipe, plan: Plan) -> Checkpoint | None:
+def resume_point(recipe: Recipe, dataset: Dataset, plan: Plan) -> Checkpoint | None:
     """
     Give the checkpoint to go on from, or None for a new run.
 
     Raises:
-        ConfigurationError: If the folder holds a run and it is not to be resumed, or had another recipe.
+        ConfigurationError: If the folder holds a run that is not to be resumed, or had other recipe or data.
     """
     if not (plan.out / CHECKPOINT_FILE).is_file():
         return None
@@ -69,6 +69,8 @@ def resume_point(recipe: Recipe, plan: Plan) -> Checkpoint | None:
     checkpoint = load_checkpoint(plan.out)
     fields = recipe_fields(recipe)
     changed = [name for name, value in fields.items() if checkpoint.recipe.get(name) != value]
+    if checkpoint.origin.data != data_name(dataset, plan):
+        changed.append(f"data ({checkpoint.origin.data})")
     if changed:
         raise ConfigurationError(
             f"{plan.out} was started with other values of {', '.join(changed)}",
@@ -82,6 +84,17 @@ def recipe_fields(recipe: Recipe) -> dict[str, Any]:
     return dataclasses.asdict(recipe)
 
 
+def changed_fields(recipe: Recipe) -> list[str]:
+    """List what differs from the recipe's own values, as "field=value"; nothing for a recipe of no name."""
+    own = recipe_fields(RECIPES[recipe.name]()) if recipe.name in RECIPES else recipe_fields(recipe)
+    return [f"{name}={value}" for name, value in recipe_fields(recipe).items() if own[name] != value]
+
+
+def data_name(dataset: Dataset, plan: Plan) -> str:
+    """Name what a run learns from, for records."""
+    return f"{dataset.name} {plan.train_split}"
+
+
 def training_images(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> list[GuessedImage]:
     """
     List the images to learn from, with their guessed masks; bad ones are named.
@@ -90,26 +103,44 @@ def training_images(recipe: Recipe, dataset: Dataset, plan: Plan, console: Conso
         DataError: If none has a box.
     """
     listing = dataset.load(plan.train_split, skip_bad=plan.skip_bad)
-    for error in listing.bad:
-        console.print(f"skipped: {error.message}", style="yellow", markup=False)
-    if listing.bad:
-        console.print(f"{len(listing.bad)} bad images skipped, {len(listing.images)} used")
+    _say_bad(listing.bad, console)
     if not any(image.boxes for image in listing.images):
         raise DataError(
             f"{dataset.name} {plan.train_split}: no box of {', '.join(recipe.classes)}",
             hint="choose classes that it has: --set classes=A,B",
         )
-    return guess_all(PriorCache(recipe.prior, plan.cache), listing.images, console)
+    cache = PriorCache(recipe.prior, plan.cache)
+    return guess_all(cache, listing.images, console, skip_bad=plan.skip_bad)
 
 
-def guess_all(cache: PriorCache, images: Sequence[AnnotatedImage], console: Console) -> list[GuessedImage]:
-    """Give all images with their guessed masks, computing over all cores what the cache lacks."""
-    guessed = {}
+def guess_all(
+    cache: PriorCache, images: Sequence[AnnotatedImage], console: Console, *, skip_bad: bool
+) -> list[GuessedImage]:
+    """
+    Give all images with their guessed masks, computing over all cores what the cache lacks.
+
+    Raises:
+        AnnotationError: For a photo whose pixels are damaged, unless bad ones are to be skipped.
+    """
+    guessed, bad = {}, []
     with progress_bar(console, "GrabCut masks", len(images)) as bar:
-        for image, path in cache.fill(images, workers=cores()):
-            guessed[image.name] = path
+        for image, path in cache.fill(images, workers=available_processors()):
+            if isinstance(path, AnnotationError):
+                if not skip_bad:
+                    raise path
+                bad.append(path)
+            else:
+                guessed[image.name] = path
             bar.advance()
-    return [(image, guessed[image.name]) for image in images]
+    _say_bad(bad, console)
+    return [(image, guessed[image.name]) for image in images if image.name in guessed]
+
+
+def _say_bad(bad: Sequence[AnnotationError], console: Console) -> None:
+    for error in bad:
+        console.print(f"skipped: {error.message}", style="yellow", markup=False)
+    if bad:
+        console.print(f"{len(bad)} bad images skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +158,28 @@ class Evaluation:
 
 
 def evaluation_images(dataset: Dataset, plan: Plan, console: Console) -> Evaluation:
-    """List the images to draw and score; it is said aloud where they have no masks to score with."""
+    """
+    List the images to draw and score; it is said aloud where they have no masks to score with.
+
+    Raises:
+        AnnotationError: If some have masks and another's is missing or damaged.
+    """
     if plan.evaluate_split is None:
         return Evaluation()
-    images = dataset.load(plan.evaluate_split, skip_bad=plan.skip_bad).images
-    try:
-        for image in spread(images, 1):
-            dataset.truth(image)
-    except AnnotationError:
+    listing = dataset.load(plan.evaluate_split, skip_bad=plan.skip_bad)
+    _say_bad(listing.bad, console)
+    problems = [problem for image in listing.images if (problem := _mask_problem(dataset, image))]
+    if len(problems) == len(listing.images):
         console.print(f"{plan.evaluate_split} has no masks: the run is drawn, not scored", style="yellow")
-        return Evaluation(images)
-    return Evaluation(images, has_masks=bool(images))
+        return Evaluation(listing.images)
+    if problems:  # found now, not after an epoch
+        raise problems[0]
+    return Evaluation(listing.images, has_masks=True)
+
+
+def _mask_problem(dataset: Dataset, image: AnnotatedImage) -> AnnotationError | None:
+    try:
+        dataset.truth(image)
+    except AnnotationError as error:
+        return error
+    return None

@@ -27,17 +27,19 @@ class Record:
         folder: The run's.
         console: Where people look.
         first_epoch: Rows of this epoch and later are dropped: a resumed run writes them again.
+        steps: Steps of an epoch.
     """
 
     folder: Path
     console: Console
     first_epoch: int = 0
+    steps: int = 0
     _started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         for name in (STEPS_FILE, SCORES_FILE):
             _drop_rows(self.folder / name, self.first_epoch)
-        self.board = SummaryWriter(str(self.folder / "tensorboard"))
+        self.board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.first_epoch * self.steps)
 
     def step(self, epoch: int, step: int, *, rate: float, loss: float, terms: dict[str, float]) -> None:
         """Write one step's terms; `step` counts from the run's beginning."""

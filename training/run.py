@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
+from torch import nn
 from torch.optim import Optimizer
 
 from contract.errors import ConfigurationError
@@ -22,6 +24,8 @@ from training.pictures import save_sheet, spread
 from training.prepare import (
     Evaluation,
     Plan,
+    changed_fields,
+    data_name,
     evaluation_images,
     recipe_fields,
     resume_point,
@@ -52,37 +56,47 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
         ConfigurationError: If the run's folder is taken, or resuming asks for another recipe.
         DataError: If the data cannot be used.
     """
-    start = resume_point(recipe, plan)
+    start = resume_point(recipe, dataset, plan)
     fabric = _launch(recipe, plan)
+    console = console if fabric.is_global_zero else Console(quiet=True)
+    # What can be refused is refused before GrabCut, which takes long.
+    run = _Run(recipe, dataset, plan, fabric, evaluation_images(dataset, plan, console), start)
     images = training_images(recipe, dataset, plan, console)
     steps = steps_per_epoch(len(images), recipe, fabric.world_size)
     plan.out.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, dataset, plan, fabric, evaluation_images(dataset, plan, console), start)
-    network, optimizer = fabric.setup(run.network, run.optimizer)
+    network, optimizer = run.set_up()
     first_epoch = int(start.training["epoch"]) + 1 if start else 0
-    record = Record(plan.out, console, first_epoch) if fabric.is_global_zero else None
-    with progress_bar(console, "training", steps * recipe.epochs, done=steps * first_epoch) as bar:
-        for epoch in range(first_epoch, recipe.epochs):
-            bar.title = _title(recipe, epoch)
-            samples = epoch_samples(images, recipe, epoch)
-            train_epoch(fabric, network, optimizer, samples, recipe, record, bar, workers=plan.workers)
-            if record is not None:
-                run.look(epoch, (epoch + 1) * steps, record)
-                save_checkpoint(run.checkpoint(epoch), plan.out)
-            fabric.barrier()
-    if record is not None:
-        record.close()
+    record = Record(plan.out, console, first_epoch, steps) if fabric.is_global_zero else None
+    try:
+        with progress_bar(console, "training", steps * recipe.epochs, done=steps * first_epoch) as bar:
+            for epoch in range(first_epoch, recipe.epochs):
+                bar.title = _title(recipe, epoch)
+                samples = epoch_samples(images, recipe, epoch)
+                train_epoch(fabric, network, optimizer, samples, recipe, record, bar, workers=plan.workers)
+                if record is not None:
+                    run.scores = {}  # those of an earlier epoch are not of these weights
+                    save_checkpoint(run.checkpoint(epoch), plan.out)
+                    run.look(epoch, (epoch + 1) * steps, record)
+                    save_checkpoint(run.checkpoint(epoch), plan.out)
+                fabric.barrier()
+    finally:
+        if record is not None:
+            record.close()
     return load_checkpoint(plan.out)
 
 
 def _launch(recipe: Recipe, plan: Plan) -> Fabric:
-    fabric = Fabric(
-        accelerator=plan.accelerator, devices=plan.devices, num_nodes=plan.nodes, precision=plan.precision
-    )
+    try:
+        fabric = Fabric(
+            accelerator=plan.accelerator, devices=plan.devices, num_nodes=plan.nodes, precision=plan.precision
+        )
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        raise ConfigurationError(f"device, devices, nodes or precision: {error}") from error
     fabric.launch()
-    if recipe.batch_size % fabric.world_size:
+    if recipe.batch_size % fabric.world_size or recipe.batch_size < 2 * fabric.world_size:
         raise ConfigurationError(
-            f"batch_size {recipe.batch_size} cannot be dealt out evenly to {fabric.world_size} devices"
+            f"batch_size {recipe.batch_size} cannot be dealt out to {fabric.world_size} devices, "
+            "at least 2 to each and as many to all"
         )
     return fabric
 
@@ -117,8 +131,14 @@ class _Run:
             self.network.load_state_dict(self.start.weights)
             self.scores = self.start.scores
         self.optimizer = build_optimizer(self.network, self.recipe)
-        if self.start is not None:
+
+    def set_up(self) -> tuple[nn.Module, Optimizer]:
+        """Move network and optimiser to their device, and begin to count the time."""
+        network, optimizer = self.fabric.setup(self.network, self.optimizer)
+        if self.start is not None:  # after the move: its state goes where the parameters are
             self.optimizer.load_state_dict(self.start.training["optimizer"])
+        self.began = time.monotonic()
+        return network, optimizer
 
     def look(self, epoch: int, step: int, record: Record) -> None:
         """Draw some of the evaluation split and, where it is time, score it."""
@@ -149,8 +169,8 @@ class _Run:
     def _origin(self) -> Origin:
         before = self.start.origin.hours if self.start else 0.0
         return Origin(
-            recipe=self.recipe.name,
-            data=f"{self.dataset.name} {self.plan.train_split}",
+            recipe=" ".join([self.recipe.name, *changed_fields(self.recipe)]),
+            data=data_name(self.dataset, self.plan),
             reads=READS,
             seed=self.recipe.seed,
             commit=self.commit,

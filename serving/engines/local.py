@@ -8,9 +8,9 @@ from pathlib import Path
 from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, Manifest
+from contract.processors import available_processors
 from serving.engines import KEPT_VERSIONS
 from serving.triton.backends.onnxruntime.network import Network
-from serving.triton.processors import available_processors
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import TritonUnavailable
+from contract.processors import available_processors
 from serving.triton import check, leash
 from serving.triton.environment import Environment
 from serving.triton.machine import LOCAL_ENGINE_HINT
-from serving.triton.processors import available_processors
 from serving.triton.runtime import KNOWN_MODELS, Runtime, assemble_runtime
 
 ADDRESS = "127.0.0.1"

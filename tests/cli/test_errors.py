@@ -72,3 +72,10 @@ def distribution_name(requirement: str) -> str:
     for mark in "[<>=":
         requirement = requirement.partition(mark)[0]
     return requirement
+
+
+def test_what_the_system_refuses_is_named() -> None:
+    """A full disk ends as a sentence with the path, and no traceback."""
+    code, words = run_verb(OSError(28, "No space left on device", "/masks/a.png"))
+    assert code == 2
+    assert words == "error: /masks/a.png: No space left on device\n"

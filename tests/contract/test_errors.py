@@ -1,4 +1,5 @@
 import inspect
+import pickle
 
 import pytest
 
@@ -41,3 +42,10 @@ def _parent(tree: list[str], line: int) -> str:
         for above in reversed(range(line))
         if depth[above] < depth[line]
     )
+
+
+def test_errors_come_back_from_worker_processes() -> None:
+    """An error survives pickling with its class, message and hint."""
+    error = pickle.loads(pickle.dumps(AnnotationError("a.xml", "broken", hint="mend it")))
+    assert isinstance(error, AnnotationError)
+    assert str(error) == "a.xml: broken\n  hint: mend it"

@@ -40,13 +40,20 @@ def few_photos(tmp_path: Path) -> Path:
     return root
 
 
-def test_real_boxes_train(few_photos: Path, tmp_path: Path) -> None:
-    """Photos, boxes and masks as the devkit has them give a scored checkpoint."""
+def test_real_boxes_become_masks(few_photos: Path, tmp_path: Path) -> None:
+    """Photos, boxes and masks as the devkit has them give a scored, exported, published model."""
     changes = ("epochs=2", "warm_epochs=1", "batch_size=4", "crop=64", "long_side=96", "width=8")
     words = [word for change in changes for word in ("--set", change)]
     places = ("--data", few_photos, "--out", tmp_path / "run", "--cache", tmp_path / "cache")
     box2seg("train", *places, "--workers", 0, "--device", "cpu", *words)
     assert 0 <= load_checkpoint(tmp_path / "run").scores["val mIoU7"] <= 1
+    box2seg("export", tmp_path / "run", "--photos", DATA / "JPEGImages")
+    box2seg("publish", tmp_path / "run", "--repository", tmp_path / "repository")
+    parity = read_manifest(tmp_path / "repository" / "box2seg" / "1").parity
+    assert parity["onnxruntime label agreement"] >= 0.999
+    photo = next((DATA / "JPEGImages").glob("*.jpg"))
+    box2seg("predict", photo, "--out", tmp_path, "--repository", tmp_path / "repository")
+    assert Image.open(tmp_path / f"{photo.stem}.png").size == Image.open(photo).size
 
 
 def test_shipped_model_knows_its_classes(tmp_path: Path) -> None:

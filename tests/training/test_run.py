@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rich.console import Console
 from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
 from contract.classes import ClassMap
-from contract.errors import CheckpointError, ConfigurationError, DataError
+from contract.errors import AnnotationError, CheckpointError, ConfigurationError, DataError
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.datasets.voc import VocDataset
 from training.evaluate import evaluate, prior_segmenter
@@ -46,16 +47,18 @@ def curve(run: Path) -> list[tuple[str, str]]:
         return [(row["step"], row["loss"]) for row in csv.DictReader(stream)]
 
 
+@dataclass(frozen=True, slots=True)
 class Interrupting(VocDataset):
-    """Presses Ctrl-C while the second epoch is scored."""
+    """Presses Ctrl-C after so many masks were read."""
 
-    reads = itertools.count(1)
+    reads: "itertools.count[int]"
+    last: int
 
     def truth(self, image: AnnotatedImage) -> Uint8:
         """Read a mask, or break off."""
-        if next(self.reads) > 1 + 4 + 2:  # the look for masks, the first epoch's four, two of the second's
+        if next(self.reads) > self.last:
             raise KeyboardInterrupt
-        return super().truth(image)
+        return VocDataset.truth(self, image)
 
 
 @pytest.fixture
@@ -79,8 +82,10 @@ def test_resumed_run_has_the_same_curve(dataset: VocDataset, tmp_path: Path) -> 
     """Broken off in its second epoch and resumed, a run gives the losses and weights of an unbroken one."""
     whole = train(small_recipe(), dataset, plan(tmp_path, out=tmp_path / "whole"), quiet())
     broken = plan(tmp_path, out=tmp_path / "broken", resume=True)
+    # The look for masks reads four, the first epoch's score four; the second's is broken off at its third.
+    interrupting = Interrupting(dataset.root, dataset.classes, itertools.count(1), 4 + 4 + 2)
     with pytest.raises(KeyboardInterrupt):
-        train(small_recipe(), Interrupting(dataset.root, dataset.classes), broken, quiet())
+        train(small_recipe(), interrupting, broken, quiet())
     resumed = train(small_recipe(), dataset, broken, quiet())
     assert curve(tmp_path / "broken") == curve(tmp_path / "whole")
     for name, tensor in whole.weights.items():
@@ -153,3 +158,53 @@ def test_grabcut_scores_well_on_drawn_photos(dataset: VocDataset) -> None:
     """On plain shapes GrabCut's masks are nearly the true ones: prior, truth and score speak one language."""
     score = evaluate(prior_segmenter(find_recipe("voc_boxes").prior), dataset, dataset.load("val").images)
     assert score.named("val")["val mIoU3"] > 0.9
+
+
+def test_scores_are_of_these_weights(dataset: VocDataset, tmp_path: Path) -> None:
+    """A run broken off in an epoch that is not scored keeps no scores of an earlier one."""
+    recipe = small_recipe("epochs=3", "evaluate_every=2")
+    stopping = Interrupting(dataset.root, dataset.classes, itertools.count(1), 4 + 4 + 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, stopping, plan(tmp_path), quiet())
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint.training["epoch"] == 2
+    assert checkpoint.scores == {}
+
+
+def test_damaged_photo_is_skipped_or_named(drawn_voc: Path, classes: ClassMap, tmp_path: Path) -> None:
+    """A photo cut off after its header is named before training; skip_bad leaves it out and says so."""
+    folder = Path(shutil.copytree(drawn_voc, tmp_path / "voc"))
+    photo = folder / "JPEGImages" / "drawn_0003.jpg"
+    photo.write_bytes(photo.read_bytes()[:-400])
+    recipe, dataset = small_recipe("epochs=1"), VocDataset(folder, classes)
+    with pytest.raises(AnnotationError, match=r"drawn_0003\.jpg"):
+        train(recipe, dataset, plan(tmp_path), quiet())
+    console = quiet()
+    train(recipe, dataset, plan(tmp_path, skip_bad=True), console)
+    assert "1 bad images skipped" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_missing_mask_is_found_before_training(drawn_voc: Path, classes: ClassMap, tmp_path: Path) -> None:
+    """Where some of the evaluation photos have masks, a missing one stops the run before its first step."""
+    folder = Path(shutil.copytree(drawn_voc, tmp_path / "voc"))
+    (folder / "SegmentationClass" / "drawn_0014.png").unlink()
+    with pytest.raises(AnnotationError, match=r"drawn_0014\.png"):
+        train(small_recipe(), VocDataset(folder, classes), plan(tmp_path), quiet())
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_with_other_data_is_refused(
+    dataset: VocDataset, drawn_voc: Path, classes: ClassMap, tmp_path: Path
+) -> None:
+    """A run goes on with the photos it began with, or not at all."""
+    train(small_recipe("epochs=1"), dataset, plan(tmp_path), quiet())
+    other = VocDataset(Path(shutil.copytree(drawn_voc, tmp_path / "other")), classes)
+    with pytest.raises(ConfigurationError, match="other values of data"):
+        train(small_recipe("epochs=1"), other, plan(tmp_path, resume=True), quiet())
+
+
+def test_origin_says_what_was_changed(dataset: VocDataset, tmp_path: Path) -> None:
+    """The record names the recipe and every field that differs from its own values."""
+    checkpoint = train(small_recipe("epochs=1"), dataset, plan(tmp_path), quiet())
+    assert checkpoint.origin.recipe.startswith("voc_boxes classes=")
+    assert "epochs=1" in checkpoint.origin.recipe

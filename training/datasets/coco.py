@@ -45,7 +45,7 @@ class CocoDataset:
 
     def truth(self, image: AnnotatedImage) -> Uint8:
         """Draw the image's instance masks, large first; crowds are IGNORE. See `Dataset.truth`."""
-        instances = self._instances(image.path.parent.name)
+        instances = self._instances(image.path.relative_to(self.root).parts[0])
         labels = np.full(image.size, BACKGROUND, dtype=np.uint8)
         drawn = sorted(instances.objects.get(image.name, []), key=lambda entry: -entry.get("area", 0))
         for entry in drawn:
@@ -120,11 +120,11 @@ def _box(instances: Instances, entry: dict[str, Any], size: tuple[int, int]) -> 
     where = f"annotation {entry.get('id')}"
     try:
         x, y, width, height = (float(value) for value in entry["bbox"])
-    except (KeyError, TypeError, ValueError) as error:
+        # COCO boxes are xywh in fractions of a pixel; ours cover every pixel they touch.
+        corners = (math.floor(x), math.floor(y), math.ceil(x + width), math.ceil(y + height))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         problem = f"{where}: bbox is {entry.get('bbox')!r}, not [x, y, w, h]"
         raise AnnotationError(instances.path, problem) from error
-    # COCO boxes are xywh in fractions of a pixel; ours cover every pixel they touch.
-    corners = (math.floor(x), math.floor(y), math.ceil(x + width), math.ceil(y + height))
     left, top, right, bottom = corners
     if not (0 <= left < right <= size[1] and 0 <= top < bottom <= size[0]):
         raise AnnotationError(

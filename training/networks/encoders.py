@@ -44,7 +44,8 @@ class Encoder(nn.Module):
             self.body = timm.create_model(name, pretrained=False, features_only=True, out_indices=STAGES)
         except Exception as error:  # timm raises whatever its builders raise
             raise ConfigurationError(
-                f"encoder {name!r}: {error}", hint="any name of timm.list_models() with strides 4 to 32"
+                f"encoder {name!r}: {error}",
+                hint="a network of timm.list_models() with five levels of features, such as resnet101",
             ) from error
         features: Any = self.body.feature_info
         if features.reduction() != STRIDES:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
-from contract.errors import AnnotationError
+from contract.errors import AnnotationError, ImageError
 from contract.images import read_bytes, read_image
 from training.priors import Prior
 
@@ -47,9 +47,13 @@ class PriorCache:
         digest.update(repr((self.prior.key, image.boxes)).encode())
         return self.folder / self.prior.key / f"{digest.hexdigest()[:32]}.png"
 
-    def fill(self, images: Sequence[AnnotatedImage], *, workers: int) -> Iterator[GuessedImage]:
+    def fill(
+        self, images: Sequence[AnnotatedImage], *, workers: int
+    ) -> Iterator[tuple[AnnotatedImage, Path | AnnotationError]]:
         """
         Compute what is missing and give every image with its guess's file, as they get ready.
+
+        A photo whose pixels cannot be decoded is given with what is wrong instead.
 
         Args:
             images: Any number; the order of the answers may differ.
@@ -58,13 +62,15 @@ class PriorCache:
         missing = []
         for image in images:
             path = self.path(image)
-            if path.is_file():
+            if _is_whole(path):
                 yield image, path
             else:
                 missing.append((image, path))
         yield from self._compute(missing, workers)
 
-    def _compute(self, missing: list[GuessedImage], workers: int) -> Iterator[GuessedImage]:
+    def _compute(
+        self, missing: list[GuessedImage], workers: int
+    ) -> Iterator[tuple[AnnotatedImage, Path | AnnotationError]]:
         if not missing:
             return
         # Forking a process that has run torch or OpenCV threads may hang; fresh ones cannot.
@@ -75,8 +81,13 @@ class PriorCache:
             jobs = {pool.submit(_guess_file, self.prior, *pair): pair for pair in missing}
             try:
                 for job in as_completed(jobs):
-                    job.result()
-                    yield jobs[job]
+                    image, path = jobs[job]
+                    try:
+                        job.result()
+                    except ImageError as error:
+                        yield image, AnnotationError(image.path, error.message)
+                    else:
+                        yield image, path
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -94,6 +105,16 @@ def read_guess(path: Path) -> Uint8:
     except OSError as error:
         hint = "delete the file and run again"
         raise AnnotationError(path, f"damaged prior ({error})", hint=hint) from error
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a guess is there and undamaged; a damaged one is computed again."""
+    try:
+        with Image.open(path) as stored:
+            stored.verify()
+    except (OSError, SyntaxError):
+        return False
+    return True
 
 
 def _start_worker() -> None:

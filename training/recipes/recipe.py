@@ -30,7 +30,7 @@ class Recipe:
     classes: tuple[str, ...]
     """Foreground classes to learn; boxes of others count as background."""
     encoder: str = "tf_efficientnet_lite0"
-    """Any timm encoder with strides 4 to 32."""
+    """Any timm encoder with five levels of features, strides 2 to 32, such as EfficientNets and ResNets."""
     weights: str = "imagenet"
     """Its first weights: imagenet, none, or the path of a timm state dict."""
     width: int = 64
@@ -93,6 +93,11 @@ class Recipe:
         )
         self._refuse(self.epochs < 1, f"epochs: at least 1, got {self.epochs}")
         self._refuse(self.batch_size < 2, f"batch_size: at least 2, got {self.batch_size}")
+        self._refuse(self.evaluate_every < 1, f"evaluate_every: at least 1, got {self.evaluate_every}")
+        self._refuse(self.seed < 0, f"seed: at least 0, got {self.seed}")
+        self._refuse(
+            not 0 < self.learning_rate < float("inf"), f"learning_rate: above 0, got {self.learning_rate}"
+        )
         self._refuse(not 0 <= self.gamma <= 1, f"gamma: in [0, 1], got {self.gamma}")
         self.class_map, self.fit, self.network  # noqa: B018 (each refuses what cannot work)
 

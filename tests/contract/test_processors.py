@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.triton.processors import available_processors
+from contract.processors import available_processors
 
 QUOTAS = {
     "two of many": ({"cpu.max": "200000 100000\n"}, 2),
