@@ -79,14 +79,14 @@ def test_run_leaves_all_it_promises(dataset: VocDataset, tmp_path: Path) -> None
 
 
 def test_resumed_run_has_the_same_curve(dataset: VocDataset, tmp_path: Path) -> None:
-    """Broken off in its second epoch and resumed, a run gives the losses and weights of an unbroken one."""
-    whole = train(small_recipe(), dataset, plan(tmp_path, out=tmp_path / "whole"), quiet())
+    """Broken off after two of three epochs and resumed, a run gives the losses and weights of a whole one."""
+    whole = train(small_recipe("epochs=3"), dataset, plan(tmp_path, out=tmp_path / "whole"), quiet())
     broken = plan(tmp_path, out=tmp_path / "broken", resume=True)
     # The look for masks reads four, the first epoch's score four; the second's is broken off at its third.
     interrupting = Interrupting(dataset.root, dataset.classes, itertools.count(1), 4 + 4 + 2)
     with pytest.raises(KeyboardInterrupt):
-        train(small_recipe(), interrupting, broken, quiet())
-    resumed = train(small_recipe(), dataset, broken, quiet())
+        train(small_recipe("epochs=3"), interrupting, broken, quiet())
+    resumed = train(small_recipe("epochs=3"), dataset, broken, quiet())
     assert curve(tmp_path / "broken") == curve(tmp_path / "whole")
     for name, tensor in whole.weights.items():
         assert torch.equal(tensor, resumed.weights[name]), name
