@@ -19,6 +19,7 @@ from contract.annotations import AnnotatedImage
 from contract.processors import available_processors
 from training.data import Batch
 from training.datasets import open_dataset
+from training.examples import build_prior
 from training.losses.total import total_loss
 from training.networks.box2seg import Box2Seg
 from training.origin import machine_name
@@ -62,7 +63,7 @@ def seconds_to_fill(recipe: Recipe, images: tuple[AnnotatedImage, ...], workers:
     """Fill an empty cache; starting the processes is timed as well, as a user waits for it."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        for _ in PriorCache(recipe.prior, Path(folder)).fill(images, workers=workers):
+        for _ in PriorCache(build_prior(recipe), Path(folder)).fill(images, workers=workers):
             pass
         return time.perf_counter() - began
 
@@ -70,7 +71,7 @@ def seconds_to_fill(recipe: Recipe, images: tuple[AnnotatedImage, ...], workers:
 def time_second_start(recipe: Recipe, images: tuple[AnnotatedImage, ...]) -> None:
     """Time finding every photo's mask in a full cache; goal: 10 s for 3,000 photos."""
     with tempfile.TemporaryDirectory() as folder:
-        cache = PriorCache(recipe.prior, Path(folder))
+        cache = PriorCache(build_prior(recipe), Path(folder))
         for image in images:
             cache.path(image).parent.mkdir(parents=True, exist_ok=True)
             Image.new("L", image.size[::-1]).save(cache.path(image))

@@ -33,6 +33,7 @@ def evaluate(
     from training.datasets import open_dataset
     from training.evaluate import evaluate as score
     from training.evaluate import network_segmenter, prior_segmenter
+    from training.examples import build_prior
     from training.pictures import save_sheet, spread
     from training.progress import progress_bar
     from training.recipes import find_recipe
@@ -43,7 +44,7 @@ def evaluate(
         )
     if run is None:
         chosen = find_recipe(recipe)
-        classes, unscored, segment = chosen.class_map, chosen.unscored, prior_segmenter(chosen.prior)
+        classes, unscored, segment = chosen.class_map, chosen.unscored, prior_segmenter(build_prior(chosen))
     else:
         checkpoint = load_checkpoint(run)
         classes, unscored = checkpoint.classes, tuple(checkpoint.recipe.get("unscored", ()))

@@ -20,6 +20,7 @@ Every error that box2seg raises on purpose.
     │   ├── ExportError           the exporter could not write a usable file
     │   ├── ParityError           two forms of one model disagree by more than the tolerance
     │   └── PublishError          the version cannot be published as asked
+    ├── TrainingError             training cannot go on, such as with a loss that is no number
     ├── EngineError               inference itself
     │   ├── EngineUnavailable     the engine does not answer (now)
     │   ├── EngineTimeout         the engine did not answer in time
@@ -139,6 +140,10 @@ class ParityError(ModelError):
 
 class PublishError(ModelError):
     """The version cannot be published as asked."""
+
+
+class TrainingError(Box2SegError):
+    """Training cannot go on, such as with a loss that is no number."""
 
 
 class EngineError(Box2SegError):

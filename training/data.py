@@ -1,7 +1,7 @@
 """Annotated images to augmented batches; each sample depends on seed, epoch and index alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,26 @@ from contract.annotations import AnnotatedImage
 from contract.arrays import Size, Uint8
 from contract.geometry import PADDING_VALUE, FitRule
 from contract.images import read_image
-from training.priors.cache import GuessedImage, read_guess
 from training.supervision.boxes import Window, boxes_target, resample
+
+RESAMPLING = (Image.Resampling.BILINEAR, Image.Resampling.BOX, Image.Resampling.HAMMING)
+"""Varied, so that the network does not depend on one library's way to shrink photos."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """
+    A photo to learn from.
+
+    Args:
+        image: The photo with its boxes.
+        guess: Reads the best labels known, (H, W) uint8 at its own size: a prior's, or a person's mask.
+        exact: Whether it is a person's mask.
+    """
+
+    image: AnnotatedImage
+    guess: Callable[[], Uint8]
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +46,7 @@ class Batch:
     Args:
         images_B3HW: uint8 RGB.
         candidates_BKHW: bool, classes allowed; none where there is only padding.
-        guess_BHW: int64 labels of the prior, IGNORE where it says nothing.
+        guess_BHW: int64, the best labels known, IGNORE where nothing is.
     """
 
     images_B3HW: Tensor
@@ -68,7 +86,7 @@ class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
     One epoch's samples.
 
     Args:
-        images: Annotated images with the files of their guesses.
+        examples: Photos with the best labels known of them.
         fit: The network's geometry; its long side is scale 1.
         augmentation: How photos are varied.
         classes: Number of classes, background included.
@@ -78,7 +96,7 @@ class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __init__(
         self,
-        images: Sequence[GuessedImage],
+        examples: Sequence[Example],
         *,
         fit: FitRule,
         augmentation: Augmentation,
@@ -86,7 +104,7 @@ class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         seed: int,
         epoch: int,
     ) -> None:
-        self.images = images
+        self.examples = examples
         self.fit = fit
         self.augmentation = augmentation
         self.classes = classes
@@ -94,15 +112,16 @@ class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.examples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Give image (3, H, W) uint8, candidates (K, H, W) bool and guess (H, W) uint8 of one crop."""
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        annotated, guess = self.images[index]
-        window = random_window(annotated.size, self.fit, self.augmentation, rng)
-        target = boxes_target(annotated.boxes, read_guess(guess), window, classes=self.classes)
-        arrays = (_pixels(annotated, window), target.candidates, target.guess)
+        example = self.examples[index]
+        window = random_window(example.image.size, self.fit, self.augmentation, rng)
+        target = boxes_target(example.image.boxes, example.guess(), window, classes=self.classes)
+        method = Image.Resampling(int(rng.choice(RESAMPLING)))
+        arrays = (_pixels(example.image, window, method), target.candidates, target.guess)
         if self.augmentation.flip and rng.random() < 0.5:
             arrays = (arrays[0][:, ::-1], arrays[1][..., ::-1], arrays[2][:, ::-1])
         image, candidates, seen = map(np.ascontiguousarray, arrays)
@@ -160,9 +179,9 @@ def epoch_loader(
     )
 
 
-def _pixels(annotated: AnnotatedImage, window: Window) -> Uint8:
+def _pixels(annotated: AnnotatedImage, window: Window, method: Image.Resampling) -> Uint8:
     image = read_image(Path(annotated.path))
     pixels = np.full((*window.size, 3), PADDING_VALUE, dtype=np.uint8)
     height, width = window.inner
-    pixels[:height, :width] = resample(image, window, Image.Resampling.BILINEAR)
+    pixels[:height, :width] = resample(image, window, method)
     return pixels

@@ -1,17 +1,22 @@
 """Load, forward, loss, backward, step, log: the whole of training, on Lightning Fabric."""
 
+import math
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.wrappers import _FabricModule
 from torch import nn
 from torch.optim import Optimizer
 
-from contract.errors import DataError
-from training.data import BoxSamples, epoch_loader
-from training.losses.total import total_loss
+from contract.errors import DataError, TrainingError
+from training.average import WeightAverage
+from training.data import Batch, BoxSamples, Example, epoch_loader
+from training.losses.total import LossWeights, total_loss
 from training.optim import set_learning_rates
-from training.priors.cache import GuessedImage
+from training.prepare import Plan
 from training.progress import Bar
 from training.recipes.recipe import Recipe
 from training.record import Record
@@ -19,55 +24,103 @@ from training.record import Record
 GRADIENT_NORM = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """
+    What a step changes.
+
+    Args:
+        network: `Box2Seg`, set up by fabric.
+        optimizer: Its optimiser, set up by fabric.
+        weights: The network itself, as it was before fabric wrapped it.
+        average: The running average of its weights, where one is kept.
+    """
+
+    network: _FabricModule
+    optimizer: Optimizer
+    weights: nn.Module
+    average: WeightAverage | None
+
+
 def train_epoch(
     fabric: Fabric,
-    network: nn.Module,
-    optimizer: Optimizer,
+    learner: Learner,
     samples: BoxSamples,
     recipe: Recipe,
     record: Record | None,
     bar: Bar,
-    *,
-    workers: int,
+    plan: Plan,
 ) -> None:
     """
     Train one epoch, in place.
 
     Args:
         fabric: Devices, precision and processes.
-        network: `Box2Seg`, set up by fabric.
-        optimizer: Its optimiser, set up by fabric.
+        learner: Network, optimiser and average.
         samples: The epoch's.
         recipe: The run's.
         record: Where numbers go; None on all processes but the first.
         bar: Counts steps.
-        workers: Processes that read ahead.
+        plan: Says how a step's batch is read ahead and divided.
+
+    Raises:
+        TrainingError: If a loss is no number any more.
     """
+    steps, epoch = steps_per_epoch(len(samples), recipe, fabric.world_size), samples.epoch
+    weights = recipe.loss_weights(epoch)
     loader = epoch_loader(
         samples,
-        batch_size=recipe.batch_size // fabric.world_size,
-        workers=workers,
+        batch_size=recipe.batch_size // fabric.world_size // plan.accumulate,
+        workers=plan.workers,
         rank=fabric.global_rank,
         ranks=fabric.world_size,
     )
-    steps, epoch = len(loader), samples.epoch
-    weights = recipe.loss_weights(epoch)
-    network.train()
+    learner.network.train()
     torch.manual_seed(recipe.seed * 10_007 + epoch)  # a resumed run draws what the unbroken one drew
-    for index, batch in enumerate(loader):
-        step = epoch * steps + index
-        rate = set_learning_rates(optimizer, recipe, epoch=epoch, progress=step / (steps * recipe.epochs))
-        on_device = batch.to(fabric.device)
-        prediction = network(on_device.images_B3HW)
-        loss, terms = total_loss(prediction, on_device, weights, gamma=recipe.gamma)
-        fabric.backward(loss)
-        fabric.clip_gradients(network, optimizer, max_norm=GRADIENT_NORM)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        numbers = {name: round(float(value), 5) for name, value in terms.items()}
+    batches = iter(loader)
+    for step in range(epoch * steps, (epoch + 1) * steps):
+        rate = set_learning_rates(
+            learner.optimizer, recipe, epoch=epoch, progress=step / (steps * recipe.epochs)
+        )
+        began = time.monotonic()
+        parts = [next(batches) for _ in range(plan.accumulate)]
+        waited = time.monotonic() - began
+        numbers = train_step(fabric, learner, parts, weights, gamma=recipe.gamma)
+        _check(numbers, epoch, step)
         if record is not None:
-            record.step(epoch, step, rate=rate, loss=round(float(loss.detach()), 5), terms=numbers)
+            record.step(epoch, step, rate=rate, waited=waited, terms=numbers)
         bar.advance("  ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
+
+
+def train_step(
+    fabric: Fabric, learner: Learner, parts: Sequence[Batch], weights: LossWeights, *, gamma: float
+) -> dict[str, float]:
+    """
+    Take one step over a batch in parts; gives the loss and its terms, means over the parts.
+
+    Args:
+        fabric: Devices, precision and processes.
+        learner: What is changed.
+        parts: The batch's parts, of one size; gradients are summed over them before the step.
+        weights: Of the loss terms.
+        gamma: See `filling_rate_loss`.
+    """
+    sums: dict[str, float] = {}
+    for index, batch in enumerate(parts):
+        unfinished = index + 1 < len(parts)
+        on_device = batch.to(fabric.device)
+        with fabric.no_backward_sync(learner.network, enabled=unfinished):
+            prediction = learner.network(on_device.images_B3HW)
+            loss, terms = total_loss(prediction, on_device, weights, gamma=gamma)
+            fabric.backward(loss / len(parts))
+        for name, value in {"loss": loss.detach(), **terms}.items():
+            sums[name] = sums.get(name, 0.0) + float(value) / len(parts)
+    fabric.clip_gradients(learner.network, learner.optimizer, max_norm=GRADIENT_NORM)
+    learner.optimizer.step()
+    learner.optimizer.zero_grad(set_to_none=True)
+    if learner.average is not None:
+        learner.average.update(learner.weights)
+    return {name: round(value, 5) for name, value in sums.items()}
 
 
 def steps_per_epoch(images: int, recipe: Recipe, ranks: int) -> int:
@@ -85,13 +138,23 @@ def steps_per_epoch(images: int, recipe: Recipe, ranks: int) -> int:
     return (images // ranks) // (recipe.batch_size // ranks)
 
 
-def epoch_samples(images: Sequence[GuessedImage], recipe: Recipe, epoch: int) -> BoxSamples:
+def epoch_samples(examples: Sequence[Example], recipe: Recipe, epoch: int) -> BoxSamples:
     """Give an epoch's samples, epochs counted from 0."""
     return BoxSamples(
-        images,
+        examples,
         fit=recipe.fit,
         augmentation=recipe.augmentation,
         classes=len(recipe.class_map),
         seed=recipe.seed,
         epoch=epoch,
     )
+
+
+def _check(numbers: dict[str, float], epoch: int, step: int) -> None:
+    wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
+    if wrong:
+        # The sum is wrong with any of its terms; the term says more.
+        raise TrainingError(
+            f"epoch {epoch + 1}, step {step}: the loss term {wrong[-1]} is {numbers[wrong[-1]]}",
+            hint="the last finished epoch is kept; lower it: --set learning_rate=…, with another --out",
+        )

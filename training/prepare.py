@@ -1,4 +1,4 @@
-"""Before the first step: list the images, guess their masks, find where a run was broken off."""
+"""Before the first step: where a run reads and writes, where it was broken off, what it is looked at with."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,12 +9,9 @@ from typing import Any, Literal
 from rich.console import Console
 
 from contract.annotations import AnnotatedImage
-from contract.errors import AnnotationError, ConfigurationError, DataError
-from contract.processors import available_processors
+from contract.errors import AnnotationError, ConfigurationError
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
 from training.datasets import Dataset
-from training.priors.cache import GuessedImage, PriorCache
-from training.progress import progress_bar
 from training.recipes import RECIPES
 from training.recipes.recipe import Recipe
 
@@ -38,6 +35,8 @@ class Plan:
         nodes: Machines.
         precision: Lightning Fabric's word.
         workers: Processes that read ahead.
+        accumulate: Parts that a step's batch is computed in, where memory is short; batch statistics are
+            then of a part.
     """
 
     out: Path
@@ -51,6 +50,7 @@ class Plan:
     nodes: int = 1
     precision: Precision = "32-true"
     workers: int = 1
+    accumulate: int = 1
 
 
 def resume_point(recipe: Recipe, dataset: Dataset, plan: Plan) -> Checkpoint | None:
@@ -95,48 +95,8 @@ def data_name(dataset: Dataset, plan: Plan) -> str:
     return f"{dataset.name} {plan.train_split}"
 
 
-def training_images(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> list[GuessedImage]:
-    """
-    List the images to learn from, with their guessed masks; bad ones are named.
-
-    Raises:
-        DataError: If none has a box.
-    """
-    listing = dataset.load(plan.train_split, skip_bad=plan.skip_bad)
-    _say_bad(listing.bad, console)
-    if not any(image.boxes for image in listing.images):
-        raise DataError(
-            f"{dataset.name} {plan.train_split}: no box of {', '.join(recipe.classes)}",
-            hint="choose classes that it has: --set classes=A,B",
-        )
-    cache = PriorCache(recipe.prior, plan.cache)
-    return guess_all(cache, listing.images, console, skip_bad=plan.skip_bad)
-
-
-def guess_all(
-    cache: PriorCache, images: Sequence[AnnotatedImage], console: Console, *, skip_bad: bool
-) -> list[GuessedImage]:
-    """
-    Give all images with their guessed masks, computing over all cores what the cache lacks.
-
-    Raises:
-        AnnotationError: For a photo whose pixels are damaged, unless bad ones are to be skipped.
-    """
-    guessed, bad = {}, []
-    with progress_bar(console, "GrabCut masks", len(images)) as bar:
-        for image, path in cache.fill(images, workers=available_processors()):
-            if isinstance(path, AnnotationError):
-                if not skip_bad:
-                    raise path
-                bad.append(path)
-            else:
-                guessed[image.name] = path
-            bar.advance()
-    _say_bad(bad, console)
-    return [(image, guessed[image.name]) for image in images if image.name in guessed]
-
-
-def _say_bad(bad: Sequence[AnnotationError], console: Console) -> None:
+def say_bad(bad: Sequence[AnnotationError], console: Console) -> None:
+    """Name what is left out."""
     for error in bad:
         console.print(f"skipped: {error.message}", style="yellow", markup=False)
     if bad:
@@ -167,7 +127,7 @@ def evaluation_images(dataset: Dataset, plan: Plan, console: Console) -> Evaluat
     if plan.evaluate_split is None:
         return Evaluation()
     listing = dataset.load(plan.evaluate_split, skip_bad=plan.skip_bad)
-    _say_bad(listing.bad, console)
+    say_bad(listing.bad, console)
     problems = [problem for image in listing.images if (problem := _mask_problem(dataset, image))]
     if len(problems) == len(listing.images):
         console.print(f"{plan.evaluate_split} has no masks: the run is drawn, not scored", style="yellow")

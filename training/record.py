@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 STEPS_FILE = "steps.csv"
 SCORES_FILE = "scores.csv"
 COLUMNS = (
-    *("epoch", "step", "seconds", "learning_rate", "loss"),
+    *("epoch", "step", "seconds", "waited", "learning_rate", "loss"),
     *("foreground", "background", "filling", "affinity", "grabcut", "embedding"),
 )
 
@@ -41,12 +41,16 @@ class Record:
             _drop_rows(self.folder / name, self.first_epoch)
         self.board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.first_epoch * self.steps)
 
-    def step(self, epoch: int, step: int, *, rate: float, loss: float, terms: dict[str, float]) -> None:
-        """Write one step's terms; `step` counts from the run's beginning."""
-        seconds = round(time.monotonic() - self._started, 3)
-        row = {"epoch": epoch, "step": step, "seconds": seconds, "learning_rate": rate, "loss": loss, **terms}
+    def step(self, epoch: int, step: int, *, rate: float, waited: float, terms: dict[str, float]) -> None:
+        """
+        Write one step's terms, the loss among them; `step` counts from the run's beginning.
+
+        `waited` is the time [s] that the step stood still for its photos.
+        """
+        times = {"seconds": round(time.monotonic() - self._started, 3), "waited": round(waited, 3)}
+        row = {"epoch": epoch, "step": step, **times, "learning_rate": rate, **terms}
         _append(self.folder / STEPS_FILE, COLUMNS, row)
-        for name, value in {"loss": loss, "learning_rate": rate, **terms}.items():
+        for name, value in {"learning_rate": rate, **terms}.items():
             self.board.add_scalar(f"train/{name}", value, step)
 
     def scores(self, epoch: int, step: int, scores: dict[str, float]) -> None:

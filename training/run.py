@@ -2,20 +2,23 @@
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from torch import nn
-from torch.optim import Optimizer
 
-from contract.errors import ConfigurationError
+from contract.errors import CheckpointError, ConfigurationError
 from contract.manifest import Origin
+from training.average import WeightAverage
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.data import Example
 from training.datasets import Dataset
 from training.evaluate import evaluate, network_segmenter
-from training.loop import epoch_samples, steps_per_epoch, train_epoch
+from training.examples import training_examples
+from training.loop import Learner, epoch_samples, steps_per_epoch, train_epoch
 from training.networks.box2seg import Box2Seg
 from training.networks.encoders import load_weights
 from training.optim import build_optimizer
@@ -29,14 +32,11 @@ from training.prepare import (
     evaluation_images,
     recipe_fields,
     resume_point,
-    training_images,
 )
 from training.progress import progress_bar
+from training.reads import what_is_read
 from training.recipes.recipe import Recipe
 from training.record import Record
-
-READS = "boxes"
-"""What training reads of the annotations; masks are read for scores alone."""
 
 PICTURES = 12
 SECONDS_PER_HOUR = 3600
@@ -48,31 +48,34 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
 
     Args:
         recipe: What to train and how.
-        dataset: Boxes to learn from; of its masks, only those of the evaluation split are read, for scores.
+        dataset: What to learn from; masks are read of the photos that the recipe names, and of the
+            evaluation split for scores.
         plan: Where and on what.
         console: Where people look.
 
     Raises:
         ConfigurationError: If the run's folder is taken, or resuming asks for another recipe.
         DataError: If the data cannot be used.
+        TrainingError: If a loss is no number any more.
     """
-    start = resume_point(recipe, dataset, plan)
+    last = resume_point(recipe, dataset, plan)
     fabric = _launch(recipe, plan)
     console = console if fabric.is_global_zero else Console(quiet=True)
     # What can be refused is refused before GrabCut, which takes long.
-    run = _Run(recipe, dataset, plan, fabric, evaluation_images(dataset, plan, console), start)
-    images = training_images(recipe, dataset, plan, console)
-    steps = steps_per_epoch(len(images), recipe, fabric.world_size)
+    run = _Run(recipe, dataset, plan, fabric, evaluation_images(dataset, plan, console), last)
+    examples = training_examples(recipe, dataset, plan, console)
+    steps = steps_per_epoch(len(examples), recipe, fabric.world_size)
     plan.out.mkdir(parents=True, exist_ok=True)
-    network, optimizer = run.set_up()
-    first_epoch = int(start.training["epoch"]) + 1 if start else 0
+    learner = run.set_up(examples)
+    first_epoch = int(last.training["epoch"]) + 1 if last else 0
     record = Record(plan.out, console, first_epoch, steps) if fabric.is_global_zero else None
     try:
         with progress_bar(console, "training", steps * recipe.epochs, done=steps * first_epoch) as bar:
             for epoch in range(first_epoch, recipe.epochs):
                 bar.title = _title(recipe, epoch)
-                samples = epoch_samples(images, recipe, epoch)
-                train_epoch(fabric, network, optimizer, samples, recipe, record, bar, workers=plan.workers)
+                train_epoch(
+                    fabric, learner, epoch_samples(examples, recipe, epoch), recipe, record, bar, plan
+                )
                 if record is not None:
                     run.scores = {}  # those of an earlier epoch are not of these weights
                     save_checkpoint(run.checkpoint(epoch), plan.out)
@@ -93,16 +96,17 @@ def _launch(recipe: Recipe, plan: Plan) -> Fabric:
     except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise ConfigurationError(f"device, devices, nodes or precision: {error}") from error
     fabric.launch()
-    if recipe.batch_size % fabric.world_size or recipe.batch_size < 2 * fabric.world_size:
+    parts = fabric.world_size * plan.accumulate
+    if recipe.batch_size % parts or recipe.batch_size < 2 * parts:
         raise ConfigurationError(
-            f"batch_size {recipe.batch_size} cannot be dealt out to {fabric.world_size} devices, "
-            "at least 2 to each and as many to all"
+            f"batch_size {recipe.batch_size} cannot be dealt out to {fabric.world_size} devices "
+            f"in {plan.accumulate} parts, at least 2 photos to each and as many to all"
         )
     return fabric
 
 
 def _title(recipe: Recipe, epoch: int) -> str:
-    stage = "warm start" if epoch < recipe.warm_epochs else "Box2Seg"
+    stage = "warm start" if epoch < recipe.warm_epochs else recipe.learn
     return f"epoch {epoch + 1}/{recipe.epochs} ({stage})"
 
 
@@ -115,34 +119,54 @@ class _Run:
     plan: Plan
     fabric: Fabric
     evaluation: Evaluation
-    start: Checkpoint | None
+    last: Checkpoint | None
     network: Box2Seg = field(init=False)
-    optimizer: Optimizer = field(init=False)
     scores: dict[str, float] = field(default_factory=dict)
+    reads: str = ""
     began: float = field(default_factory=time.monotonic)
     commit: str = field(default_factory=code_commit)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
         self.network = Box2Seg(self.recipe.network).to(memory_format=torch.channels_last)
-        if self.start is None:
-            load_weights(self.network.segmentation.encoder, self.recipe.weights)
+        if self.last is not None:
+            self.network.load_state_dict(self.last.training.get("network", self.last.weights))
+            self.scores = self.last.scores
+        elif self.recipe.start:
+            start_from(self.network, Path(self.recipe.start))
         else:
-            self.network.load_state_dict(self.start.weights)
-            self.scores = self.start.scores
+            load_weights(self.network.segmentation.encoder, self.recipe.weights)
+        if self.fabric.world_size > 1 and self.fabric.device.type == "cuda":
+            # In place, but for the root.
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
         self.optimizer = build_optimizer(self.network, self.recipe)
+        self.average = WeightAverage(self.network, self.recipe.average) if self.recipe.average else None
 
-    def set_up(self) -> tuple[nn.Module, Optimizer]:
+    def set_up(self, examples: list[Example]) -> Learner:
         """Move network and optimiser to their device, and begin to count the time."""
+        self.reads = what_is_read(self.recipe, examples)
         network, optimizer = self.fabric.setup(self.network, self.optimizer)
-        if self.start is not None:  # after the move: its state goes where the parameters are
-            self.optimizer.load_state_dict(self.start.training["optimizer"])
+        if self.average is not None:
+            self.average.model.to(self.fabric.device)
+        if self.last is not None:  # after the move: its state goes where the parameters are
+            self.optimizer.load_state_dict(self.last.training["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(self.last.training["average"])
         self.began = time.monotonic()
-        return network, optimizer
+        return Learner(network, optimizer, self.network, self.average)
+
+    @property
+    def kept(self) -> Box2Seg:
+        """The network that is scored and kept: the averaged one where there is one."""
+        if self.average is None:
+            return self.network
+        averaged = self.average.network
+        assert isinstance(averaged, Box2Seg)
+        return averaged
 
     def look(self, epoch: int, step: int, record: Record) -> None:
         """Draw some of the evaluation split and, where it is time, score it."""
-        segment = network_segmenter(self.network.segmentation, self.recipe.fit, self.fabric.device)
+        segment = network_segmenter(self.kept.segmentation, self.recipe.fit, self.fabric.device)
         images = self.evaluation.images
         if images:
             picture = self.plan.out / "pictures" / f"epoch_{epoch + 1:03d}.jpg"
@@ -155,25 +179,46 @@ class _Run:
 
     def checkpoint(self, epoch: int) -> Checkpoint:
         """Give all that is to be kept after an epoch."""
+        training = {"epoch": epoch, "optimizer": self.optimizer.state_dict()}
+        if self.average is not None:
+            training |= {"network": self.network.state_dict(), "average": self.average.state_dict()}
         return Checkpoint(
             classes=self.recipe.class_map,
             fit=self.recipe.fit,
             network=self.recipe.network,
-            weights=self.network.state_dict(),
+            weights=self.kept.state_dict(),
             recipe=recipe_fields(self.recipe),
             origin=self._origin(),
             scores=self.scores,
-            training={"epoch": epoch, "optimizer": self.optimizer.state_dict()},
+            training=training,
         )
 
     def _origin(self) -> Origin:
-        before = self.start.origin.hours if self.start else 0.0
+        before = self.last.origin.hours if self.last else 0.0
         return Origin(
             recipe=" ".join([self.recipe.name, *changed_fields(self.recipe)]),
             data=data_name(self.dataset, self.plan),
-            reads=READS,
+            reads=self.reads,
             seed=self.recipe.seed,
             commit=self.commit,
             machine=machine_name(self.fabric.device),
             hours=round(before + (time.monotonic() - self.began) / SECONDS_PER_HOUR, 3),
         )
+
+
+def start_from(network: Box2Seg, path: Path) -> None:
+    """
+    Give all three networks the weights of an earlier run.
+
+    Raises:
+        CheckpointError: If they do not fit; names the first tensor.
+    """
+    weights = load_checkpoint(path).weights
+    wanted = network.state_dict()
+    wrong = [name for name in wanted if name not in weights or weights[name].shape != wanted[name].shape]
+    if wrong or len(weights) != len(wanted):
+        raise CheckpointError(
+            f"{path}: weights of other networks, first {(wrong or ['another decoder'])[0]}",
+            hint="start with the same encoder, width, embedding, shared_decoder and number of classes",
+        )
+    network.load_state_dict(weights)

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ from PIL import Image
 from contract.annotations import Box
 from contract.classes import IGNORE, ClassMap
 from contract.geometry import FitRule
-from training.data import Augmentation, BoxSamples, epoch_loader, random_window
+from training.data import Augmentation, BoxSamples, Example, epoch_loader, random_window
 from training.datasets.voc import VocDataset
-from training.priors.cache import PriorCache
+from training.priors.cache import PriorCache, read_guess
 from training.priors.grabcut import GrabCut
 from training.supervision.boxes import Window, boxes_target, resample
 
@@ -21,7 +22,7 @@ def samples(folder: Path, classes: ClassMap, cache: Path, *, epoch: int = 0) -> 
     images = VocDataset(folder, classes).load("train").images
     guessed = dict(PriorCache(GrabCut(), cache).fill(images, workers=1))
     return BoxSamples(
-        [(image, guessed[image]) for image in images],
+        [Example(image, partial(read_guess, guessed[image])) for image in images],
         fit=FIT,
         augmentation=Augmentation(crop=64, scales=(0.5, 1.5)),
         classes=len(classes),

@@ -19,6 +19,7 @@ from training.checkpoint import load_checkpoint, save_checkpoint
 from training.datasets.voc import VocDataset
 from training.evaluate import evaluate, prior_segmenter
 from training.prepare import Plan
+from training.priors.grabcut import GrabCut
 from training.recipes import find_recipe
 from training.recipes.recipe import Recipe, change
 from training.run import train
@@ -156,7 +157,7 @@ def test_foreign_checkpoints_are_refused(tmp_path: Path, content: bytes) -> None
 
 def test_grabcut_scores_well_on_drawn_photos(dataset: VocDataset) -> None:
     """On plain shapes GrabCut's masks are nearly the true ones: prior, truth and score speak one language."""
-    score = evaluate(prior_segmenter(find_recipe("voc_boxes").prior), dataset, dataset.load("val").images)
+    score = evaluate(prior_segmenter(GrabCut()), dataset, dataset.load("val").images)
     assert score.named("val")["val mIoU3"] > 0.9
 
 

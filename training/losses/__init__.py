@@ -5,8 +5,7 @@ Shapes in names: B images, K classes with background, L = K - 1 foreground class
 h x w pixels. The batch's labels are at the prediction's size (`Batch.at`). The paper's symbols:
 B(i,c) pixel i lies in a box of class c, and B(i,0) outside all boxes; M(i,c) the GrabCut mask; y the
 softmax of the segmentation network; alpha the attention; b the embedding; m the number of pixels.
-Each term is computed per image and averaged over images, but L_GC, which
-averages over pixels; pixels of padding are in no sum.
+Each term is computed per image and averaged over images; pixels of padding are in no sum.
 """
 
 from torch import Tensor

@@ -14,6 +14,14 @@ SEED = 0
 NO_MODEL = (1, 65)
 """Shape in which OpenCV keeps a colour model."""
 
+OBJECT = (cv2.GC_FGD, cv2.GC_PR_FGD)
+
+SURE = 0.95
+"""Above this likelihood a pixel stays object, and below one minus it background, whatever the colours say."""
+
+Likelihood = npt.NDArray[np.float32]
+Slices = tuple[slice, slice]
+
 
 @dataclass(frozen=True, slots=True)
 class GrabCut:
@@ -42,36 +50,64 @@ class GrabCut:
         labels = np.full(image.shape[:2], BACKGROUND, dtype=np.uint8)
         for box in sorted(boxes, key=lambda box: -box.area):
             inside = labels[box.slices]
-            inside[self._object(image, box)] = box.label
+            inside[self.cut_object(image, box)] = box.label
         return labels
 
-    def _object(self, image: Uint8, box: Box) -> npt.NDArray[np.bool_]:
-        """Cut the object out of its box: (box height, box width) bool."""
+    def cut_object(self, image: Uint8, box: Box, likely: Likelihood | None = None) -> npt.NDArray[np.bool_]:
+        """
+        Cut the object out of its box.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            box: In its pixels.
+            likely: (H, W) in [0, 1], how likely each pixel is the object; where it is sure the cut
+                follows it. None takes the whole box as probable.
+
+        Returns:
+            (box height, box width) bool.
+        """
         whole = np.ones((box.bottom - box.top, box.right - box.left), dtype=bool)
         if box.area > self.most_cover * image.shape[0] * image.shape[1]:
-            return whole
-        mask = self._cut(*self._window(image, box))
-        return mask if mask.mean() >= self.least_fill else whole
+            return whole if likely is None else likely[box.slices] > 0.5
+        window, inner = self._window(image, box)
+        mask = self._cut(image[window], _trimap(window, inner, likely))[inner]
+        if mask.mean() >= self.least_fill:
+            return mask
+        return whole if likely is None else self.cut_object(image, box)
 
-    def _window(self, image: Uint8, box: Box) -> tuple[Uint8, Box]:
-        """Take the box with its margin out of the image, and the box in the window's pixels."""
+    def _window(self, image: Uint8, box: Box) -> tuple[Slices, Slices]:
+        """Give the box with its margin in the image, and the box in that window."""
         height, width = image.shape[:2]
         across, down = (round(side * self.margin) for side in (box.right - box.left, box.bottom - box.top))
         left, top = max(0, box.left - across), max(0, box.top - down)
         right, bottom = min(width, box.right + across), min(height, box.bottom + down)
-        moved = Box(box.label, box.left - left, box.top - top, box.right - left, box.bottom - top)
-        return np.ascontiguousarray(image[top:bottom, left:right]), moved
+        inner = Box(box.label, box.left - left, box.top - top, box.right - left, box.bottom - top).slices
+        return (slice(top, bottom), slice(left, right)), inner
 
-    def _cut(self, window: Uint8, box: Box) -> npt.NDArray[np.bool_]:
-        trimap = np.full(window.shape[:2], cv2.GC_BGD, dtype=np.uint8)
-        trimap[box.slices] = cv2.GC_PR_FGD
-        if not (trimap == cv2.GC_BGD).any():
-            return np.ones_like(trimap, dtype=bool)[box.slices]
+    def _cut(self, window: Uint8, trimap: Uint8) -> npt.NDArray[np.bool_]:
+        """Cut a window along a trimap, which is changed."""
+        objects = np.isin(trimap, OBJECT)
+        if objects.all() or not objects.any():
+            return objects
         cv2.setRNGSeed(SEED)  # its k-means starts at random; a cached mask must not depend on order
         try:
             rect = (0, 0, 0, 0)  # not looked at when a mask initialises
             models = np.zeros(NO_MODEL), np.zeros(NO_MODEL)
-            cv2.grabCut(window, trimap, rect, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
+            pixels = np.ascontiguousarray(window)
+            cv2.grabCut(pixels, trimap, rect, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
         except cv2.error:  # too few pixels for a colour model
-            return np.zeros_like(trimap, dtype=bool)[box.slices]
-        return np.isin(trimap[box.slices], (cv2.GC_FGD, cv2.GC_PR_FGD))
+            return np.zeros_like(objects)
+        return np.isin(trimap, OBJECT)
+
+
+def _trimap(window: Slices, inner: Slices, likely: Likelihood | None) -> Uint8:
+    """Say where the cut begins: background for sure outside the box, inside it what is likely."""
+    rows, columns = window
+    trimap = np.full((rows.stop - rows.start, columns.stop - columns.start), cv2.GC_BGD, dtype=np.uint8)
+    if likely is None:
+        trimap[inner] = cv2.GC_PR_FGD
+        return trimap
+    chance = likely[window][inner]
+    levels = [chance > SURE, chance > 0.5, chance >= 1 - SURE]
+    trimap[inner] = np.select(levels, [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD], cv2.GC_BGD)
+    return trimap

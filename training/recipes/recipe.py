@@ -13,7 +13,6 @@ from contract.geometry import FitRule
 from training.data import Augmentation
 from training.losses.total import WARM_START, LossWeights
 from training.networks.segmentation import NetworkSpec
-from training.priors.grabcut import GrabCut
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,16 @@ class Recipe:
     """Any timm encoder with five levels of features, strides 2 to 32, such as EfficientNets and ResNets."""
     weights: str = "imagenet"
     """Its first weights: imagenet, none, or the path of a timm state dict."""
+    start: str = ""
+    """A run or checkpoint whose weights all three networks begin with; empty for the encoder's alone."""
+    learn: Literal["boxes", "masks", "mixed"] = "boxes"
+    """What is learned from: boxes; masks of some photos and no others; or masks there and boxes elsewhere."""
+    masks: str = ""
+    """The photos whose masks may be read: a split, or a text file of names; empty for all of the split."""
+    prior: Literal["grabcut", "boxes", "teacher"] = "grabcut"
+    """What guesses masks in boxes: GrabCut, nothing (boxes are filled), or a trained network with GrabCut."""
+    teacher: str = ""
+    """The run or checkpoint that prior=teacher asks."""
     width: int = 64
     """Channels of the decoder."""
     embedding: int = 64
@@ -51,6 +60,8 @@ class Recipe:
     """Epochs in all."""
     batch_size: int = 16
     """Photos per step over all devices."""
+    average: float = 0.0
+    """Share of the old, at each step, in the running average of weights that is kept; 0 for no average."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """adamw, or sgd with momentum 0.9 as the paper's family of networks uses."""
     learning_rate: float = 1e-3
@@ -72,7 +83,7 @@ class Recipe:
     affinity: float = 1.0
     """Weight of the affinity loss, stage 2."""
     grabcut: float = 0.0
-    """Weight of cross entropy on GrabCut masks that stays in stage 2."""
+    """Weight of cross entropy on the prior's masks, or people's where known, that stays in stage 2."""
     grabcut_iterations: int = 5
     """Rounds of GrabCut per box."""
     unscored: tuple[str, ...] = ()
@@ -98,6 +109,9 @@ class Recipe:
         self._refuse(
             not 0 < self.learning_rate < float("inf"), f"learning_rate: above 0, got {self.learning_rate}"
         )
+        self._refuse(not 0 <= self.average < 1, f"average: in [0, 1), got {self.average}")
+        self._refuse(bool(self.masks) and self.learn == "boxes", "masks: read with learn=masks or mixed only")
+        self._refuse((self.prior == "teacher") != bool(self.teacher), "prior=teacher and teacher=RUN: both")
         self._refuse(not 0 <= self.gamma <= 1, f"gamma: in [0, 1], got {self.gamma}")
         self.class_map, self.fit, self.network  # noqa: B018 (each refuses what cannot work)
 
@@ -121,14 +135,15 @@ class Recipe:
         return NetworkSpec(self.encoder, len(self.class_map), self.width, self.embedding, self.shared_decoder)
 
     @property
+    def reads_boxes(self) -> bool:
+        """Whether boxes are looked at: not in plain cross entropy on people's masks."""
+        stages = [self.loss_weights(0), self.loss_weights(self.epochs)]
+        return self.learn != "masks" or any(w.foreground or w.background or w.filling for w in stages)
+
+    @property
     def augmentation(self) -> Augmentation:
         """How photos are varied."""
         return Augmentation(self.crop, self.scales)
-
-    @property
-    def prior(self) -> GrabCut:
-        """What guesses masks in boxes."""
-        return GrabCut(iterations=self.grabcut_iterations)
 
     def loss_weights(self, epoch: int) -> LossWeights:
         """Give the terms' weights in an epoch, counted from 0."""

@@ -1,0 +1,125 @@
+"""The photos of a run, each with the best labels known: a person's mask where named, else a prior's."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from contract.annotations import AnnotatedImage
+from contract.errors import AnnotationError, DataError
+from contract.processors import available_processors
+from training.data import Example
+from training.datasets import Dataset
+from training.prepare import Plan, say_bad
+from training.priors import Prior
+from training.priors.boxes import FilledBoxes
+from training.priors.cache import GuessedImage, PriorCache, read_guess
+from training.priors.grabcut import GrabCut
+from training.progress import progress_bar
+from training.recipes.recipe import Recipe
+from training.teacher import Teacher
+
+
+def training_examples(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> list[Example]:
+    """
+    List the photos to learn from in the split's order; bad ones are named.
+
+    Masks are read of the photos that the recipe names, and of no others.
+
+    Raises:
+        DataError: If none has a box, or a named photo is not in the split.
+    """
+    listing = dataset.load(plan.train_split, skip_bad=plan.skip_bad)
+    say_bad(listing.bad, console)
+    masked = masked_names(recipe, dataset, plan, listing.images)
+    if recipe.learn == "masks":
+        return [_masked(dataset, image) for image in listing.images if image.name in masked]
+    if not any(image.boxes for image in listing.images):
+        raise DataError(
+            f"{dataset.name} {plan.train_split}: no box of {', '.join(recipe.classes)}",
+            hint="choose classes that it has: --set classes=A,B",
+        )
+    unmasked = [image for image in listing.images if image.name not in masked]
+    cache = PriorCache(build_prior(recipe), plan.cache)
+    guessed = dict(guess_all(cache, unmasked, console, skip_bad=plan.skip_bad))
+    return [
+        _masked(dataset, image)
+        if image.name in masked
+        else Example(image, partial(read_guess, guessed[image]))
+        for image in listing.images
+        if image.name in masked or image in guessed
+    ]
+
+
+def build_prior(recipe: Recipe) -> Prior:
+    """
+    Build what guesses masks in boxes.
+
+    Raises:
+        CheckpointError: If the recipe's teacher cannot be read.
+    """
+    grabcut = GrabCut(iterations=recipe.grabcut_iterations)
+    if recipe.prior == "teacher":
+        return Teacher(Path(recipe.teacher), grabcut)
+    return FilledBoxes() if recipe.prior == "boxes" else grabcut
+
+
+def masked_names(
+    recipe: Recipe, dataset: Dataset, plan: Plan, images: Sequence[AnnotatedImage]
+) -> frozenset[str]:
+    """
+    Name the photos whose masks may be read.
+
+    Raises:
+        DataError: If the recipe names photos that are not among the images.
+    """
+    if recipe.learn == "boxes":
+        return frozenset()
+    there = frozenset(image.name for image in images)
+    if not recipe.masks:
+        return there
+    path = Path(recipe.masks)
+    if path.is_file():
+        names = frozenset(path.read_text(encoding="utf-8").split())
+    else:
+        names = frozenset(image.name for image in dataset.load(recipe.masks, skip_bad=plan.skip_bad).images)
+    strange = sorted(names - there)
+    if strange or not names:
+        problem = (
+            f"{len(strange)} photos are not in {plan.train_split}, first {strange[0]}"
+            if strange
+            else "is empty"
+        )
+        raise DataError(
+            f"masks {recipe.masks}: {problem}",
+            hint="name a split of the data set, or a text file with a photo's name per line",
+        )
+    return names
+
+
+def guess_all(
+    cache: PriorCache, images: Sequence[AnnotatedImage], console: Console, *, skip_bad: bool
+) -> list[GuessedImage]:
+    """
+    Give all images with their guessed masks, computing over all cores what the cache lacks.
+
+    Raises:
+        AnnotationError: For a photo whose pixels are damaged, unless bad ones are to be skipped.
+    """
+    guessed, bad = [], []
+    with progress_bar(console, f"{cache.prior.key.partition('-')[0]} masks", len(images)) as bar:
+        for image, path in cache.fill(images, workers=available_processors()):
+            if isinstance(path, AnnotationError):
+                if not skip_bad:
+                    raise path
+                bad.append(path)
+            else:
+                guessed.append((image, path))
+            bar.advance()
+    say_bad(bad, console)
+    return guessed
+
+
+def _masked(dataset: Dataset, image: AnnotatedImage) -> Example:
+    return Example(image, partial(dataset.truth, image), exact=True)

@@ -1,0 +1,29 @@
+"""What of the annotations a run has read, by itself or through what it began with: said with every result."""
+
+from pathlib import Path
+
+from training.checkpoint import load_checkpoint
+from training.data import Example
+from training.recipes.recipe import Recipe
+
+
+def what_is_read(recipe: Recipe, examples: list[Example]) -> str:
+    """
+    Name all that the weights depend on, such as "boxes" or "boxes, 237 masks of train_official_masks".
+
+    What the starting checkpoint and the teacher had read is read through them.
+
+    Args:
+        recipe: The run's.
+        examples: Its photos; in a run that reads masks, those with a person's mask are counted.
+    """
+    words: list[str] = []
+    for earlier in (recipe.start, recipe.teacher):
+        if earlier:
+            words += load_checkpoint(Path(earlier)).origin.reads.split(", ")
+    if recipe.reads_boxes:
+        words.append("boxes")
+    masks = sum(example.exact for example in examples)
+    if masks:
+        words.append(f"{masks} masks" + (f" of {recipe.masks}" if recipe.masks else ""))
+    return ", ".join(sorted(dict.fromkeys(words)))
