@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
+from cli.ablate import ablate
 from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
+from cli.finetune import finetune
 from cli.predict import predict
 from cli.publish import publish
 from cli.serve import serve
 from cli.train import train
 
-VERBS = (train, evaluate, export, publish, predict, serve)
+VERBS = (train, finetune, evaluate, ablate, export, publish, predict, serve)
 
 app = typer.Typer(
     cls=Verbs,

@@ -1,53 +1,61 @@
 """`box2seg train`: boxes to a checkpoint."""
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from cli.options import (
+    Accumulate,
+    Cache,
+    Change,
+    Data,
+    Device,
+    Devices,
+    Evaluate,
+    Nodes,
+    Precision,
+    Resume,
+    SkipBad,
+    Split,
+    Workers,
+)
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="VOC devkit or COCO folder.")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="The run's folder: checkpoint, curves, pictures.")],
     recipe: Annotated[
-        str, typer.Option(help="voc_boxes (CPU, small) or voc_boxes_paper (GPU, ResNet-101).")
+        str,
+        typer.Option(help="voc_boxes (CPU, small), voc_boxes_second or voc_boxes_paper (GPU, ResNet-101)."),
     ] = "voc_boxes",
-    change: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="Split to learn from.")] = "train",
-    evaluate: Annotated[str, typer.Option(help="Split to score and draw; 'none' for neither.")] = "val",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave bad images out, listed, instead of stopping.")
-    ] = False,
-    cache: Annotated[
-        Path | None, typer.Option(help="Cached GrabCut masks; default: the user's cache.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    devices: Annotated[int, typer.Option(help="Devices per machine.")] = 1,
-    nodes: Annotated[
-        int,
-        typer.Option(
-            help="Machines; start the command on each with torchrun, with --out and --cache shared."
-        ),
-    ] = 1,
-    precision: Annotated[str, typer.Option(help="32-true or bf16-mixed.")] = "32-true",
-    workers: Annotated[int, typer.Option(help="Processes that read ahead.")] = 1,
+    change: Change = None,
+    split: Split = "train",
+    evaluate: Evaluate = "val",
+    resume: Resume = False,
+    skip_bad: SkipBad = False,
+    cache: Cache = None,
+    device: Device = "auto",
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    precision: Precision = "32-true",
+    workers: Workers = 1,
+    accumulate: Accumulate = 1,
 ) -> None:
     """
-    Train from bounding boxes; masks are never read, but for the scores of the evaluation split.
+    Train from bounding boxes; no mask is read, but for the scores of the evaluation split.
+
+    With `--set learn=mixed --set masks=SPLIT` the masks of those photos are read in the place of guessed
+    ones; `box2seg finetune` goes on from a finished run with masks alone.
 
     Example: box2seg train --recipe voc_boxes --data VOC2012 --out runs/first --set epochs=20
     """
+    from cli.running import run_training
     from training.datasets import open_dataset
     from training.prepare import Plan
     from training.priors.cache import default_cache
     from training.recipes import find_recipe
     from training.recipes.recipe import change as change_recipe
-    from training.run import train as run
 
     chosen = change_recipe(find_recipe(recipe), change or ())
     plan = Plan(
@@ -62,11 +70,6 @@ def train(
         nodes=nodes,
         precision=precision,  # type: ignore[arg-type]
         workers=workers,
+        accumulate=accumulate,
     )
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    console = Console(stderr=True)
-    try:
-        run(chosen, open_dataset(data, chosen.class_map), plan, console)
-    except KeyboardInterrupt:
-        console.print("stopped; the same command with --resume goes on from the last finished epoch")
-        raise
+    run_training(chosen, open_dataset(data, chosen.class_map), plan)

@@ -61,7 +61,7 @@ def build_prior(recipe: Recipe) -> Prior:
     """
     grabcut = GrabCut(iterations=recipe.grabcut_iterations)
     if recipe.prior == "teacher":
-        return Teacher(Path(recipe.teacher), grabcut)
+        return Teacher(Path(recipe.teacher), recipe.teacher_side, grabcut)
     return FilledBoxes() if recipe.prior == "boxes" else grabcut
 
 

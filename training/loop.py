@@ -85,8 +85,11 @@ def train_epoch(
         began = time.monotonic()
         parts = [next(batches) for _ in range(plan.accumulate)]
         waited = time.monotonic() - began
-        numbers = train_step(fabric, learner, parts, weights, gamma=recipe.gamma)
-        _check(numbers, epoch, step)
+        try:
+            numbers = train_step(fabric, learner, parts, weights, gamma=recipe.gamma)
+        except TrainingError as error:
+            where = f"epoch {epoch + 1}, step {step}"
+            raise TrainingError(f"{where}: {error.message}", hint=error.hint) from error
         if record is not None:
             record.step(epoch, step, rate=rate, waited=waited, terms=numbers)
         bar.advance("  ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
@@ -104,6 +107,9 @@ def train_step(
         parts: The batch's parts, of one size; gradients are summed over them before the step.
         weights: Of the loss terms.
         gamma: See `filling_rate_loss`.
+
+    Raises:
+        TrainingError: If a term or the gradient is no number; the weights are then as they were.
     """
     sums: dict[str, float] = {}
     for index, batch in enumerate(parts):
@@ -115,7 +121,10 @@ def train_step(
             fabric.backward(loss / len(parts))
         for name, value in {"loss": loss.detach(), **terms}.items():
             sums[name] = sums.get(name, 0.0) + float(value) / len(parts)
-    fabric.clip_gradients(learner.network, learner.optimizer, max_norm=GRADIENT_NORM)
+    norm = fabric.clip_gradients(
+        learner.network, learner.optimizer, max_norm=GRADIENT_NORM, error_if_nonfinite=False
+    )
+    _check({**sums, "gradient": float(norm) if norm is not None else 0.0})
     learner.optimizer.step()
     learner.optimizer.zero_grad(set_to_none=True)
     if learner.average is not None:
@@ -150,11 +159,12 @@ def epoch_samples(examples: Sequence[Example], recipe: Recipe, epoch: int) -> Bo
     )
 
 
-def _check(numbers: dict[str, float], epoch: int, step: int) -> None:
-    wrong = [name for name, value in numbers.items() if not math.isfinite(value)]
+def _check(numbers: dict[str, float]) -> None:
+    wrong = {name: value for name, value in numbers.items() if not math.isfinite(value)}
     if wrong:
-        # The sum is wrong with any of its terms; the term says more.
+        # The sum is wrong with any of its terms; the first term after it says more.
+        name = next((name for name in wrong if name != "loss"), "loss")
         raise TrainingError(
-            f"epoch {epoch + 1}, step {step}: the loss term {wrong[-1]} is {numbers[wrong[-1]]}",
-            hint="the last finished epoch is kept; lower it: --set learning_rate=…, with another --out",
+            f"{name} is {wrong[name]}",
+            hint="the last finished epoch is kept; try a lower rate, in another folder: --set learning_rate=…",
         )

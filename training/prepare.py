@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from contract.annotations import AnnotatedImage
-from contract.errors import AnnotationError, ConfigurationError
+from contract.errors import AnnotationError, CheckpointError, ConfigurationError
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
 from training.datasets import Dataset
 from training.recipes import RECIPES
@@ -67,8 +67,8 @@ def resume_point(recipe: Recipe, dataset: Dataset, plan: Plan) -> Checkpoint | N
             f"{plan.out} holds a run already", hint="go on with --resume, or choose another --out"
         )
     checkpoint = load_checkpoint(plan.out)
-    fields = recipe_fields(recipe)
-    changed = [name for name, value in fields.items() if checkpoint.recipe.get(name) != value]
+    before = recipe_fields(recipe_of(checkpoint))
+    changed = [name for name, value in recipe_fields(recipe).items() if before[name] != value]
     if checkpoint.origin.data != data_name(dataset, plan):
         changed.append(f"data ({checkpoint.origin.data})")
     if changed:
@@ -79,14 +79,30 @@ def resume_point(recipe: Recipe, dataset: Dataset, plan: Plan) -> Checkpoint | N
     return checkpoint
 
 
+def recipe_of(checkpoint: Checkpoint) -> Recipe:
+    """
+    Give the recipe that a checkpoint was trained by; fields that came later have their defaults.
+
+    Raises:
+        CheckpointError: If it has fields that are none.
+    """
+    try:
+        return Recipe(**checkpoint.recipe)
+    except TypeError as error:
+        raise CheckpointError(
+            f"checkpoint of recipe {checkpoint.origin.recipe}: {error}", hint="it was made by another version"
+        ) from error
+
+
 def recipe_fields(recipe: Recipe) -> dict[str, Any]:
     """Give a recipe's fields as a checkpoint keeps them."""
     return dataclasses.asdict(recipe)
 
 
 def changed_fields(recipe: Recipe) -> list[str]:
-    """List what differs from the recipe's own values, as "field=value"; nothing for a recipe of no name."""
-    own = recipe_fields(RECIPES[recipe.name]()) if recipe.name in RECIPES else recipe_fields(recipe)
+    """List what differs from the named recipe's values, or from the defaults, as "field=value"."""
+    named = RECIPES[recipe.name]() if recipe.name in RECIPES else Recipe(recipe.name, recipe.classes)
+    own = recipe_fields(named)
     return [f"{name}={value}" for name, value in recipe_fields(recipe).items() if own[name] != value]
 
 

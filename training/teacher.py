@@ -14,13 +14,10 @@ from contract.annotations import Box
 from contract.arrays import Uint8
 from contract.classes import BACKGROUND
 from contract.errors import CheckpointError
-from contract.geometry import FitRule
-from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
+from contract.geometry import PADDING_VALUE, FitRule
+from training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from training.networks.segmentation import SegmentationNetwork
 from training.priors.grabcut import GrabCut
-
-SCALES = (5 / 6, 1, 4 / 3)
-"""Sizes at which the network is asked, as shares of the one it was trained for; at each also mirrored."""
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -35,26 +32,33 @@ class Teacher:
 
     Args:
         run: A run's folder or checkpoint.
+        long_side: Long side at which its network sees the photo [px].
         grabcut: Cuts, and guesses alone where the network sees too little of a box.
     """
 
     run: Path
+    long_side: int
     grabcut: GrabCut
 
     @property
     def key(self) -> str:
         """Names weights and settings; see `Prior.key`."""
-        return f"teacher-{_digest(self.run)}-{self.grabcut.key}"
+        return f"teacher-{_digest(self.run)}-{self.long_side}-{self.grabcut.key}"
 
     def guess(self, image: Uint8, boxes: tuple[Box, ...]) -> Uint8:
         """Guess the label of each pixel; see `Prior.guess`."""
         labels = np.full(image.shape[:2], BACKGROUND, dtype=np.uint8)
-        seen = allowed(_see(self.run, image), boxes) if boxes else None
+        if not boxes:
+            return labels
+        seen = allowed(self._see(image), boxes)
         for box in sorted(boxes, key=lambda box: -box.area):
-            assert seen is not None
             inside = labels[box.slices]
             inside[self.grabcut.cut_object(image, box, seen[box.label])] = box.label
         return labels
+
+    def _see(self, image: Uint8) -> Probabilities:
+        network, fit = _load(self.run)
+        return mirrored_mean(network, FitRule(self.long_side, fit.multiple), image)
 
 
 def allowed(probabilities_KHW: Probabilities, boxes: tuple[Box, ...]) -> Probabilities:
@@ -69,41 +73,33 @@ def allowed(probabilities_KHW: Probabilities, boxes: tuple[Box, ...]) -> Probabi
 
 
 @torch.inference_mode()
-def probabilities(network: SegmentationNetwork, fit: FitRule, image: Uint8) -> Probabilities:
+def mirrored_mean(network: SegmentationNetwork, fit: FitRule, image: Uint8) -> Probabilities:
     """
-    Average a network's softmax over scales and mirror images: (K, H, W) float32 at the photo's own size.
+    Average a network's softmax over a photo and its mirror image: (K, H, W) float32 at the photo's own size.
 
     Args:
         network: In evaluation mode.
-        fit: The geometry that it was trained with.
+        fit: How the photo enters it.
         image: (H, W, 3) uint8 RGB.
     """
-    height, width = image.shape[:2]
-    total = torch.zeros(())
-    for scale in SCALES:
-        way = FitRule(round(fit.long_side * scale / fit.multiple) * fit.multiple).fit((height, width))
-        for turn in (slice(None), slice(None, None, -1)):
-            frame = way.fit_image(np.ascontiguousarray(image[:, turn]))
-            pixels = torch.from_numpy(frame).permute(2, 0, 1)[None]
-            scores = F.interpolate(network(network.normalise(pixels)), way.network, mode="bilinear")
-            inner = scores[:, :, : way.inner[0], : way.inner[1]].softmax(dim=1)
-            whole = F.interpolate(inner, (height, width), mode="bilinear")
-            total = total + (whole if turn.step is None else whole.flip(-1))
-    averaged: Probabilities = (total[0] / (2 * len(SCALES))).numpy()
-    return averaged
-
-
-def _see(run: Path, image: Uint8) -> Probabilities:
-    checkpoint, network = _load(run)
-    return probabilities(network, checkpoint.fit, image)
+    way = fit.fit((image.shape[0], image.shape[1]))
+    pixels = torch.from_numpy(way.fit_image(image)[: way.inner[0], : way.inner[1]])
+    frames = torch.full((2, 3, *way.network), PADDING_VALUE, dtype=torch.uint8)
+    inner = (..., slice(way.inner[0]), slice(way.inner[1]))
+    frames[inner] = torch.stack([pixels, pixels.flip(1)]).permute(0, 3, 1, 2)
+    scores = F.interpolate(network(network.normalise(frames)), way.network, mode="bilinear")
+    straight, mirrored = scores[inner].softmax(dim=1)
+    mean = (straight + mirrored.flip(-1)) / 2
+    whole: Probabilities = F.interpolate(mean[None], way.original, mode="bilinear")[0].numpy()
+    return whole
 
 
 @lru_cache(maxsize=1)
-def _load(run: Path) -> tuple[Checkpoint, SegmentationNetwork]:
+def _load(run: Path) -> tuple[SegmentationNetwork, FitRule]:
     """Load once per process; as many processes as cores guess at once, so each has one thread."""
     torch.set_num_threads(1)
     checkpoint = load_checkpoint(run)
-    return checkpoint, checkpoint.segmentation()
+    return checkpoint.segmentation(), checkpoint.fit
 
 
 @lru_cache(maxsize=8)

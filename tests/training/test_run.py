@@ -14,29 +14,16 @@ from rich.console import Console
 from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
 from contract.classes import ClassMap
-from contract.errors import AnnotationError, CheckpointError, ConfigurationError, DataError
+from contract.errors import AnnotationError, CheckpointError, ConfigurationError, DataError, TrainingError
+from tests.training.small import SMALL, plan, small_recipe
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.datasets.voc import VocDataset
 from training.evaluate import evaluate, prior_segmenter
-from training.prepare import Plan
 from training.priors.grabcut import GrabCut
 from training.recipes import find_recipe
-from training.recipes.recipe import Recipe, change
+from training.recipes.finetune import cross_entropy
+from training.recipes.recipe import change
 from training.run import train
-
-SMALL = (
-    *("classes=cat,dog", "weights=none", "width=8", "embedding=4", "long_side=96", "crop=64"),
-    *("batch_size=4", "epochs=2", "warm_epochs=1", "evaluate_every=1"),
-)
-
-
-def small_recipe(*changes: str) -> Recipe:
-    return change(find_recipe("voc_boxes"), [*SMALL, "unscored=dog", *changes])
-
-
-def plan(tmp_path: Path, **fields: object) -> Plan:
-    fields = {"out": tmp_path / "run", "accelerator": "cpu", "workers": 0} | fields
-    return Plan(cache=tmp_path / "cache", **fields)  # type: ignore[arg-type]
 
 
 def quiet() -> Console:
@@ -79,15 +66,17 @@ def test_run_leaves_all_it_promises(dataset: VocDataset, tmp_path: Path) -> None
     assert checkpoint.classes.names == ("background", "cat", "dog")
 
 
-def test_resumed_run_has_the_same_curve(dataset: VocDataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_resumed_run_has_the_same_curve(dataset: VocDataset, tmp_path: Path, average: float) -> None:
     """Broken off after two of three epochs and resumed, a run gives the losses and weights of a whole one."""
-    whole = train(small_recipe("epochs=3"), dataset, plan(tmp_path, out=tmp_path / "whole"), quiet())
+    recipe = small_recipe("epochs=3", f"average={average}")
+    whole = train(recipe, dataset, plan(tmp_path, out=tmp_path / "whole"), quiet())
     broken = plan(tmp_path, out=tmp_path / "broken", resume=True)
     # The look for masks reads four, the first epoch's score four; the second's is broken off at its third.
     interrupting = Interrupting(dataset.root, dataset.classes, itertools.count(1), 4 + 4 + 2)
     with pytest.raises(KeyboardInterrupt):
-        train(small_recipe("epochs=3"), interrupting, broken, quiet())
-    resumed = train(small_recipe("epochs=3"), dataset, broken, quiet())
+        train(recipe, interrupting, broken, quiet())
+    resumed = train(recipe, dataset, broken, quiet())
     assert curve(tmp_path / "broken") == curve(tmp_path / "whole")
     for name, tensor in whole.weights.items():
         assert torch.equal(tensor, resumed.weights[name]), name
@@ -209,3 +198,61 @@ def test_origin_says_what_was_changed(dataset: VocDataset, tmp_path: Path) -> No
     checkpoint = train(small_recipe("epochs=1"), dataset, plan(tmp_path), quiet())
     assert checkpoint.origin.recipe.startswith("voc_boxes classes=")
     assert "epochs=1" in checkpoint.origin.recipe
+
+
+def test_averaged_weights_are_kept(dataset: VocDataset, tmp_path: Path) -> None:
+    """With a running average the checkpoint's weights are the average, and differ from the last step's."""
+    checkpoint = train(small_recipe("average=0.9"), dataset, plan(tmp_path), quiet())
+    last = checkpoint.training["network"]
+    name = "segmentation.head.weight"
+    assert checkpoint.weights[name].shape == last[name].shape
+    assert not torch.equal(checkpoint.weights[name], last[name])
+
+
+def test_masks_alone_read_no_box(drawn_voc: Path, classes: ClassMap, tmp_path: Path) -> None:
+    """Plain cross entropy on masks says that it read masks and no boxes; with box losses it says both."""
+    dataset = VocDataset(drawn_voc, classes)
+    recipe = cross_entropy(small_recipe("learn=masks", "epochs=1", "warm_epochs=0"))
+    plain = train(recipe, dataset, plan(tmp_path), quiet())
+    assert plain.origin.reads == "12 masks"
+    both = train(
+        small_recipe("learn=masks", "epochs=1"), dataset, plan(tmp_path, out=tmp_path / "both"), quiet()
+    )
+    assert both.origin.reads == "12 masks, boxes"
+
+
+def test_what_a_start_and_a_teacher_read_is_said(dataset: VocDataset, tmp_path: Path) -> None:
+    """A run from boxes whose start or teacher had read masks says so."""
+    tuned = tmp_path / "tuned"
+    train(small_recipe("learn=masks", "epochs=1"), dataset, plan(tmp_path, out=tuned), quiet())
+    for name, changes in {
+        "start": [f"start={tuned}"],
+        "teacher": [f"teacher={tuned}", "prior=teacher"],
+    }.items():
+        recipe = small_recipe("epochs=1", *changes)
+        checkpoint = train(recipe, dataset, plan(tmp_path, out=tmp_path / name), quiet())
+        assert checkpoint.origin.reads == "12 masks, boxes"
+
+
+def test_start_of_another_network_is_refused(dataset: VocDataset, tmp_path: Path) -> None:
+    """Weights of another width are refused by the first tensor's name."""
+    first = tmp_path / "first"
+    train(small_recipe("epochs=1"), dataset, plan(tmp_path, out=first), quiet())
+    with pytest.raises(CheckpointError, match=r"first segmentation\.decoder"):
+        train(small_recipe("epochs=1", "width=16", f"start={first}"), dataset, plan(tmp_path), quiet())
+
+
+def test_a_loss_that_is_no_number_stops_the_run(dataset: VocDataset, tmp_path: Path) -> None:
+    """A rate that blows up ends in the term's name, and the last finished epoch is still whole."""
+    recipe = small_recipe("optimizer=sgd", "learning_rate=1e30", "epochs=1")
+    with pytest.raises(TrainingError, match=r"epoch 1, step \d: \w+ is (nan|inf)"):
+        train(recipe, dataset, plan(tmp_path), quiet())
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_a_step_in_parts(dataset: VocDataset, tmp_path: Path) -> None:
+    """A batch of four in two parts takes as many steps as a whole one; parts that do not fit are refused."""
+    train(small_recipe("epochs=1"), dataset, plan(tmp_path, accumulate=2), quiet())
+    assert len(curve(tmp_path / "run")) == 3
+    with pytest.raises(ConfigurationError, match="at least 2 photos to each"):
+        train(small_recipe("epochs=1"), dataset, plan(tmp_path, out=tmp_path / "b", accumulate=3), quiet())

@@ -42,6 +42,8 @@ class Recipe:
     """What guesses masks in boxes: GrabCut, nothing (boxes are filled), or a trained network with GrabCut."""
     teacher: str = ""
     """The run or checkpoint that prior=teacher asks."""
+    teacher_side: int = 320
+    """Long side at which it is asked [px]; in boxes a smaller photo, seen more at once, is often better."""
     width: int = 64
     """Channels of the decoder."""
     embedding: int = 64
@@ -112,6 +114,10 @@ class Recipe:
         self._refuse(not 0 <= self.average < 1, f"average: in [0, 1), got {self.average}")
         self._refuse(bool(self.masks) and self.learn == "boxes", "masks: read with learn=masks or mixed only")
         self._refuse((self.prior == "teacher") != bool(self.teacher), "prior=teacher and teacher=RUN: both")
+        self._refuse(
+            self.teacher_side % 32 or self.teacher_side < 32,
+            f"teacher_side: a multiple of 32, got {self.teacher_side}",
+        )
         self._refuse(not 0 <= self.gamma <= 1, f"gamma: in [0, 1], got {self.gamma}")
         self.class_map, self.fit, self.network  # noqa: B018 (each refuses what cannot work)
 

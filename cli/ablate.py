@@ -1,0 +1,70 @@
+"""`box2seg ablate`: which part of the method gives how much, in one table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.options import Cache, Change, Data, Device, Precision, SkipBad, Workers
+
+
+def ablate(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the runs, one per row and seed.")],
+    recipe: Annotated[str, typer.Option(help="What all rows share.")] = "voc_boxes",
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--row", help="A row to run, with those that it needs; may be repeated. All, if not given."
+        ),
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option("--seed", help="A seed; may be repeated.")] = None,
+    few: Annotated[
+        str, typer.Option(help="Photos of the rows that read a few masks: a split, or a text file of names.")
+    ] = "train_official_masks",
+    table_only: Annotated[
+        bool, typer.Option("--table-only", help="Train nothing; print the table of what is finished.")
+    ] = False,
+    change: Change = None,
+    skip_bad: SkipBad = False,
+    cache: Cache = None,
+    device: Device = "auto",
+    precision: Precision = "32-true",
+    workers: Workers = 1,
+) -> None:
+    """
+    Train the ablation ladder and print its table, in Markdown.
+
+    Each row is a run of the same network and schedule. Started again, finished runs are left alone and a
+    broken one goes on. Seeds can be run side by side, in two terminals with one --seed each.
+
+    Example: box2seg ablate --data VOC2012 --out runs/ladder --seed 0 --seed 1
+    """
+    from contract.errors import ConfigurationError
+    from training.ablation import climb, results_table
+    from training.datasets import open_dataset
+    from training.prepare import Plan
+    from training.priors.cache import default_cache
+    from training.recipes import find_recipe
+    from training.recipes.ladder import ladder, with_needed
+    from training.recipes.recipe import change as change_recipe
+
+    base = change_recipe(find_recipe(recipe), change or ())
+    rungs = ladder(few)
+    unknown = [name for name in row or () if name not in rungs]
+    if unknown:
+        raise ConfigurationError(f"no row {unknown[0]!r}; there are {', '.join(rungs)}")
+    chosen = {name: rungs[name] for name in with_needed(row or list(rungs), rungs)}
+    seeds = seed or [base.seed]
+    if not table_only:
+        plan = Plan(
+            out=out,
+            cache=cache or default_cache(),
+            skip_bad=skip_bad,
+            accelerator=device,
+            precision=precision,  # type: ignore[arg-type]
+            workers=workers,
+        )
+        climb(base, chosen, seeds, open_dataset(data, base.class_map), plan, Console(stderr=True))
+    typer.echo(results_table(out, chosen, seeds))

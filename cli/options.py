@@ -1,0 +1,27 @@
+"""Options that several verbs share, so that each is described once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[Path, typer.Option(help="VOC devkit or COCO folder.")]
+Change = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field.")
+]
+Split = Annotated[str, typer.Option(help="Split to learn from.")]
+Evaluate = Annotated[str, typer.Option(help="Split to score and draw; 'none' for neither.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave bad images out, listed, instead of stopping.")
+]
+Cache = Annotated[Path | None, typer.Option(help="Cached prior masks; default: the user's cache.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Devices = Annotated[int, typer.Option(help="Devices per machine.")]
+Nodes = Annotated[
+    int,
+    typer.Option(help="Machines; start the command on each with torchrun, with --out and --cache shared."),
+]
+Precision = Annotated[str, typer.Option(help="32-true or bf16-mixed.")]
+Workers = Annotated[int, typer.Option(help="Processes that read ahead.")]
+Accumulate = Annotated[int, typer.Option(help="Parts that a step's batch is computed in, to save memory.")]

@@ -1,0 +1,106 @@
+"""Runs the ablation ladder, each rung once per seed, and sets what came out beside each other."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+
+from rich.console import Console
+
+from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
+from training.datasets import Dataset
+from training.prepare import Plan
+from training.recipes.ladder import Rung
+from training.recipes.recipe import Recipe
+from training.run import train
+
+HEADER = ("run", "what", "reads")
+FOOTER = ("hours", "commit", "machine")
+
+
+def climb(
+    base: Recipe,
+    rungs: Mapping[str, Rung],
+    seeds: Sequence[int],
+    dataset: Dataset,
+    plan: Plan,
+    console: Console,
+) -> None:
+    """
+    Train each rung with each seed; finished runs are left alone, broken ones go on.
+
+    Args:
+        base: What all rungs share.
+        rungs: By name, each after those that it needs.
+        seeds: Of the runs.
+        dataset: For all.
+        plan: Its folder holds a run's folder per rung and seed.
+        console: Where people look.
+
+    Raises:
+        Box2SegError: As `train`.
+    """
+    for seed in seeds:
+        folders = {name: str(run_folder(plan.out, name, seed)) for name in rungs}
+        for name, rung in rungs.items():
+            out = Path(folders[name])
+            if finished_run(out):
+                console.print(f"{out}: finished before", highlight=False)
+                continue
+            console.print(f"{out}: {rung.title}", highlight=False)
+            recipe = rung.recipe(dataclasses.replace(base, seed=seed), folders)
+            train(recipe, dataset, dataclasses.replace(plan, out=out, resume=True), console)
+
+
+def run_folder(out: Path, name: str, seed: int) -> Path:
+    """Name the folder of a rung's run."""
+    return out / f"{name}-{seed}"
+
+
+def finished_run(folder: Path) -> Checkpoint | None:
+    """Read a run that came to its last epoch and was scored; None for any other."""
+    if not (folder / CHECKPOINT_FILE).is_file():
+        return None
+    checkpoint = load_checkpoint(folder)
+    ended = checkpoint.training["epoch"] + 1 == checkpoint.recipe["epochs"]
+    return checkpoint if ended and checkpoint.scores else None
+
+
+def results_table(out: Path, rungs: Mapping[str, Rung], seeds: Sequence[int]) -> str:
+    """
+    Set the finished runs' mean IoUs beside each other, in Markdown: the mean over seeds, and each seed's.
+
+    Args:
+        out: The ladder's folder.
+        rungs: Rows, in order; those without a finished run are left out.
+        seeds: Runs to look for.
+    """
+    lines: list[tuple[str, ...]] = []
+    scores: list[str] = []
+    for name, rung in rungs.items():
+        found = (finished_run(run_folder(out, name, seed)) for seed in seeds)
+        runs = [run for run in found if run is not None]
+        if runs:
+            scores = scores or [score for score in runs[0].scores if "mIoU" in score]
+            lines.append((name, rung.title, runs[0].origin.reads, *_figures(runs, scores), *_origin(runs)))
+    table = [(*HEADER, *scores, *FOOTER), *lines]
+    table.insert(1, ("---",) * len(table[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in table)
+
+
+def _figures(runs: Sequence[Checkpoint], scores: Sequence[str]) -> list[str]:
+    figures = []
+    for score in scores:
+        values = [run.scores[score] for run in runs]
+        each = ", ".join(f"{value:.3f}" for value in values)
+        figures.append(f"**{mean(values):.3f}** ({each})")
+    return figures
+
+
+def _origin(runs: Sequence[Checkpoint]) -> list[str]:
+    origins = [run.origin for run in runs]
+    return [
+        f"{mean(origin.hours for origin in origins):.2f}",
+        ", ".join(sorted({origin.commit for origin in origins})),
+        ", ".join(sorted({origin.machine for origin in origins})),
+    ]

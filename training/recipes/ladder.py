@@ -1,0 +1,92 @@
+"""The ablation ladder: runs of one network and schedule that differ in what they read and in their terms."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from training.recipes.finetune import cross_entropy, finetune
+from training.recipes.recipe import Recipe
+
+Change = Callable[[Recipe], Recipe]
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """
+    One row of the table.
+
+    Args:
+        title: What people read.
+        change: Makes the row's recipe from the one that all rows share.
+        start: The rung whose weights it begins with; empty for the encoder's own.
+        teacher: The rung that guesses masks; empty for none.
+    """
+
+    title: str
+    change: Change
+    start: str = ""
+    teacher: str = ""
+
+    def recipe(self, base: Recipe, runs: Mapping[str, str]) -> Recipe:
+        """
+        Give the row's recipe.
+
+        Args:
+            base: What all rows share.
+            runs: Folders of the rungs that it begins with or learns from, by name.
+        """
+        recipe = self.change(base)
+        if self.start:
+            recipe = dataclasses.replace(recipe, start=runs[self.start])
+        if self.teacher:
+            recipe = dataclasses.replace(recipe, prior="teacher", teacher=runs[self.teacher])
+        return recipe
+
+
+def ladder(few: str) -> dict[str, Rung]:
+    """
+    Give the rungs by name, each after those that it needs.
+
+    Args:
+        few: The photos of the rows that read a few masks: a split, or a text file of names.
+    """
+    return {
+        "masks": Rung("cross entropy on all masks: F", _plain(learn="masks")),
+        "boxes": Rung("cross entropy on filled boxes", _plain(prior="boxes")),
+        "grabcut": Rung("cross entropy on GrabCut masks", _plain()),
+        "attention": Rung("L_fg + L_bg + L_fr after a warm start", _set(affinity=0.0, grabcut=0.0)),
+        "affinity": Rung("the same + L_A", _set(grabcut=0.0)),
+        "box2seg": Rung("the same + L_GC: Box2Seg as it is here", _set(grabcut=1.0)),
+        "teacher": Rung("Box2Seg, second round on its own masks", _set(grabcut=1.0), teacher="box2seg"),
+        "teacher_plain": Rung("cross entropy on those masks", _plain(), teacher="box2seg"),
+        "few": Rung("a few masks alone", _plain(learn="masks", masks=few, epochs=40)),
+        "few_tuned": Rung("second round, fine-tuned on a few masks", _tuned(few, 20), start="teacher"),
+        "few_mixed": Rung(
+            "second round, a few masks in their place",
+            _set(grabcut=1.0, learn="mixed", masks=few),
+            teacher="box2seg",
+        ),
+        "masks_tuned": Rung("second round, fine-tuned on all masks", _tuned("", 2), start="teacher"),
+        "masks_attention": Rung("all masks + Box2Seg's other terms", _set(grabcut=1.0, learn="masks")),
+    }
+
+
+def with_needed(names: list[str], rungs: dict[str, Rung]) -> list[str]:
+    """Give these rungs and all that they need, in the ladder's order."""
+    wanted = set(names)
+    for name in reversed(rungs):
+        if name in wanted:
+            wanted |= {rungs[name].start, rungs[name].teacher}
+    return [name for name in rungs if name in wanted]
+
+
+def _set(**fields: object) -> Change:
+    return lambda recipe: dataclasses.replace(recipe, **fields)  # type: ignore[arg-type]
+
+
+def _plain(**fields: object) -> Change:
+    return lambda recipe: dataclasses.replace(cross_entropy(recipe), **fields)  # type: ignore[arg-type]
+
+
+def _tuned(masks: str, epochs: int) -> Change:
+    return lambda recipe: finetune(recipe, start="", masks=masks, epochs=epochs)
