@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.options import Cache, Change, Data, Device, Precision, SkipBad, Workers
+from cli.running import training_console
 
 
 def ablate(
@@ -66,5 +66,6 @@ def ablate(
             precision=precision,  # type: ignore[arg-type]
             workers=workers,
         )
-        climb(base, chosen, seeds, open_dataset(data, base.class_map), plan, Console(stderr=True))
+        with training_console() as console:
+            climb(base, chosen, seeds, open_dataset(data, base.class_map), plan, console)
     typer.echo(results_table(out, chosen, seeds))

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from contract.errors import DataError, TrainingError
 from training.average import WeightAverage
 from training.data import Batch, BoxSamples, Example, epoch_loader
+from training.diagnostics import Diagnostics
 from training.losses.total import LossWeights, total_loss
 from training.optim import set_learning_rates
 from training.prepare import Plan
@@ -77,7 +78,7 @@ def train_epoch(
     )
     learner.network.train()
     torch.manual_seed(recipe.seed * 10_007 + epoch)  # a resumed run draws what the unbroken one drew
-    batches = iter(loader)
+    batches, diagnostics = iter(loader), Diagnostics(recipe.class_map, recipe.gamma)
     for step in range(epoch * steps, (epoch + 1) * steps):
         rate = set_learning_rates(
             learner.optimizer, recipe, epoch=epoch, progress=step / (steps * recipe.epochs)
@@ -86,17 +87,19 @@ def train_epoch(
         parts = [next(batches) for _ in range(plan.accumulate)]
         waited = time.monotonic() - began
         try:
-            numbers = train_step(fabric, learner, parts, weights, gamma=recipe.gamma)
+            numbers = train_step(fabric, learner, parts, weights, diagnostics)
         except TrainingError as error:
             where = f"epoch {epoch + 1}, step {step}"
             raise TrainingError(f"{where}: {error.message}", hint=error.hint) from error
         if record is not None:
             record.step(epoch, step, rate=rate, waited=waited, terms=numbers)
         bar.advance("  ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
+    if record is not None:
+        record.diagnostics(epoch, diagnostics.means())
 
 
 def train_step(
-    fabric: Fabric, learner: Learner, parts: Sequence[Batch], weights: LossWeights, *, gamma: float
+    fabric: Fabric, learner: Learner, parts: Sequence[Batch], weights: LossWeights, diagnostics: Diagnostics
 ) -> dict[str, float]:
     """
     Take one step over a batch in parts; gives the loss and its terms, means over the parts.
@@ -106,7 +109,7 @@ def train_step(
         learner: What is changed.
         parts: The batch's parts, of one size; gradients are summed over them before the step.
         weights: Of the loss terms.
-        gamma: See `filling_rate_loss`.
+        diagnostics: Of the epoch; its gamma is the filling-rate loss's.
 
     Raises:
         TrainingError: If a term or the gradient is no number; the weights are then as they were.
@@ -117,8 +120,9 @@ def train_step(
         on_device = batch.to(fabric.device)
         with fabric.no_backward_sync(learner.network, enabled=unfinished):
             prediction = learner.network(on_device.images_B3HW)
-            loss, terms = total_loss(prediction, on_device, weights, gamma=gamma)
+            loss, terms = total_loss(prediction, on_device, weights, gamma=diagnostics.gamma)
             fabric.backward(loss / len(parts))
+        diagnostics.add(prediction, on_device)
         for name, value in {"loss": loss.detach(), **terms}.items():
             sums[name] = sums.get(name, 0.0) + float(value) / len(parts)
     norm = fabric.clip_gradients(
@@ -166,5 +170,5 @@ def _check(numbers: dict[str, float]) -> None:
         name = next((name for name in wrong if name != "loss"), "loss")
         raise TrainingError(
             f"{name} is {wrong[name]}",
-            hint="the last finished epoch is kept; try a lower rate, in another folder: --set learning_rate=…",
+            hint="the last finished epoch is kept; try a lower rate in another folder, --set learning_rate=…",
         )

@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 STEPS_FILE = "steps.csv"
 SCORES_FILE = "scores.csv"
+DIAGNOSTICS_FILE = "diagnostics.csv"
 COLUMNS = (
     *("epoch", "step", "seconds", "waited", "learning_rate", "loss"),
     *("foreground", "background", "filling", "affinity", "grabcut", "embedding"),
@@ -37,7 +38,7 @@ class Record:
     _started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        for name in (STEPS_FILE, SCORES_FILE):
+        for name in (STEPS_FILE, SCORES_FILE, DIAGNOSTICS_FILE):
             _drop_rows(self.folder / name, self.first_epoch)
         self.board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.first_epoch * self.steps)
 
@@ -60,6 +61,12 @@ class Record:
             self.board.add_scalar(name.replace(" ", "/", 1), value, step)
         means = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if "mIoU" in name)
         self.console.print(f"epoch {epoch + 1}: {means}")
+
+    def diagnostics(self, epoch: int, numbers: dict[str, float]) -> None:
+        """Write an epoch's diagnostics."""
+        _append(self.folder / DIAGNOSTICS_FILE, ("epoch", *numbers), {"epoch": epoch, **numbers})
+        for name, value in numbers.items():
+            self.board.add_scalar(f"diagnostics/{name}", value, (epoch + 1) * self.steps)
 
     def close(self) -> None:
         """Finish the files."""

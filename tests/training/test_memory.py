@@ -1,0 +1,24 @@
+"""glibc's settings, asked of the real one."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+def test_freed_memory_is_kept() -> None:
+    """A process that freed 200 MB still holds them afterwards, and uses them for the next tensors."""
+    # In a process of its own: the setting cannot be taken back.
+    code = """
+import resource, torch
+from training.memory import keep_freed_memory
+assert keep_freed_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(50_000_000); before = faults()
+torch.ones(50_000_000); print(faults() - before)
+"""
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(output) < 1000  # 200 MB are 50,000 pages
