@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from contract.annotations import AnnotatedImage
-from contract.errors import AnnotationError, DataError
+from contract.errors import AnnotationError, ConfigurationError, DataError
 from contract.processors import available_processors
 from training.data import Example
 from training.datasets import Dataset
@@ -57,10 +57,12 @@ def build_prior(recipe: Recipe) -> Prior:
     Build what guesses masks in boxes.
 
     Raises:
-        CheckpointError: If the recipe's teacher cannot be read.
+        ConfigurationError: If the recipe asks a teacher and names none.
     """
     grabcut = GrabCut(iterations=recipe.grabcut_iterations)
     if recipe.prior == "teacher":
+        if not recipe.teacher:
+            raise ConfigurationError("prior=teacher asks a trained network", hint="--set teacher=RUN")
         return Teacher(Path(recipe.teacher), recipe.teacher_side, grabcut)
     return FilledBoxes() if recipe.prior == "boxes" else grabcut
 

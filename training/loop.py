@@ -76,7 +76,7 @@ def train_epoch(
         rank=fabric.global_rank,
         ranks=fabric.world_size,
     )
-    learner.network.train()
+    set_training(learner.network, frozen_norm=recipe.frozen_norm)
     torch.manual_seed(recipe.seed * 10_007 + epoch)  # a resumed run draws what the unbroken one drew
     batches, diagnostics = iter(loader), Diagnostics(recipe.class_map, recipe.gamma)
     for step in range(epoch * steps, (epoch + 1) * steps):
@@ -133,7 +133,15 @@ def train_step(
     learner.optimizer.zero_grad(set_to_none=True)
     if learner.average is not None:
         learner.average.update(learner.weights)
-    return {name: round(value, 5) for name, value in sums.items()}
+    return _mean_over_processes(fabric, sums)
+
+
+def set_training(network: nn.Module, *, frozen_norm: bool) -> None:
+    """Bring a network into training mode; with frozen_norm its batch norms keep their statistics."""
+    network.train()
+    for module in network.modules():
+        if frozen_norm and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def steps_per_epoch(images: int, recipe: Recipe, ranks: int) -> int:
@@ -161,6 +169,14 @@ def epoch_samples(examples: Sequence[Example], recipe: Recipe, epoch: int) -> Bo
         seed=recipe.seed,
         epoch=epoch,
     )
+
+
+def _mean_over_processes(fabric: Fabric, numbers: dict[str, float]) -> dict[str, float]:
+    if fabric.world_size > 1:
+        values = fabric.all_reduce(torch.tensor(list(numbers.values()), device=fabric.device))
+        assert isinstance(values, torch.Tensor)
+        numbers = dict(zip(numbers, values.tolist(), strict=True))
+    return {name: round(value, 5) for name, value in numbers.items()}
 
 
 def _check(numbers: dict[str, float]) -> None:

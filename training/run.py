@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 from torch import nn
@@ -41,6 +43,9 @@ from training.record import Record
 PICTURES = 12
 SECONDS_PER_HOUR = 3600
 
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for the first one, which guesses masks and scores for all."""
+
 
 def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Checkpoint:
     """
@@ -63,7 +68,8 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
     console = console if fabric.is_global_zero else Console(quiet=True)
     # What can be refused is refused before GrabCut, which takes long.
     run = _Run(recipe, dataset, plan, fabric, evaluation_images(dataset, plan, console), last)
-    examples = training_examples(recipe, dataset, plan, console)
+    with fabric.rank_zero_first():  # the others find its masks in the cache
+        examples = training_examples(recipe, dataset, plan, console)
     steps = steps_per_epoch(len(examples), recipe, fabric.world_size)
     plan.out.mkdir(parents=True, exist_ok=True)
     learner = run.set_up(examples)
@@ -89,9 +95,14 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
 
 
 def _launch(recipe: Recipe, plan: Plan) -> Fabric:
+    several = plan.devices * plan.nodes > 1
     try:
         fabric = Fabric(
-            accelerator=plan.accelerator, devices=plan.devices, num_nodes=plan.nodes, precision=plan.precision
+            accelerator=plan.accelerator,
+            devices=plan.devices,
+            num_nodes=plan.nodes,
+            precision=plan.precision,
+            strategy=DDPStrategy(timeout=PATIENCE) if several else "auto",
         )
     except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise ConfigurationError(f"device, devices, nodes or precision: {error}") from error

@@ -74,6 +74,8 @@ class Recipe:
     """The embedding head's in stage 2, likewise, so that it does not forget GrabCut."""
     weight_decay: float = 0.01
     """Of all weights."""
+    frozen_norm: bool = False
+    """Keep batch norms at their first statistics: for few photos per device, and for fine-tuning on few."""
     gamma: float = 0.9
     """Share of GrabCut's filling rate that attention must keep."""
     foreground: float = 1.0
@@ -113,7 +115,7 @@ class Recipe:
         )
         self._refuse(not 0 <= self.average < 1, f"average: in [0, 1), got {self.average}")
         self._refuse(bool(self.masks) and self.learn == "boxes", "masks: read with learn=masks or mixed only")
-        self._refuse((self.prior == "teacher") != bool(self.teacher), "prior=teacher and teacher=RUN: both")
+        self._refuse(bool(self.teacher) and self.prior != "teacher", "teacher: asked with prior=teacher only")
         self._refuse(
             self.teacher_side % 32 or self.teacher_side < 32,
             f"teacher_side: a multiple of 32, got {self.teacher_side}",
