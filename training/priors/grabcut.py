@@ -1,6 +1,7 @@
 """The coarse mask inside a box by GrabCut (Rother et al., SIGGRAPH 2004), as Box2Seg's M."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from contract.annotations import Box
 from contract.arrays import Uint8
-from contract.classes import BACKGROUND
+from training.priors.stacking import LEAST_FILL, stack_objects
 
 SEED = 0
 NO_MODEL = (1, 65)
@@ -29,7 +30,7 @@ class GrabCut:
 
     iterations: int = 5
     margin: float = 0.25
-    least_fill: float = 0.15
+    least_fill: float = LEAST_FILL
     most_cover: float = 0.95
 
     @property
@@ -39,19 +40,14 @@ class GrabCut:
 
     def guess(self, image: Uint8, boxes: tuple[Box, ...]) -> Uint8:
         """Guess the label of each pixel; see `Prior.guess`."""
-        labels = np.full(image.shape[:2], BACKGROUND, dtype=np.uint8)
-        for box in sorted(boxes, key=lambda box: -box.area):
-            inside = labels[box.slices]
-            inside[self._object(image, box)] = box.label
-        return labels
+        size = (image.shape[0], image.shape[1])
+        return stack_objects(size, boxes, partial(self._object, image), least_fill=self.least_fill)
 
     def _object(self, image: Uint8, box: Box) -> npt.NDArray[np.bool_]:
         """Cut the object out of its box: (box height, box width) bool."""
-        whole = np.ones((box.bottom - box.top, box.right - box.left), dtype=bool)
         if box.area > self.most_cover * image.shape[0] * image.shape[1]:
-            return whole
-        mask = self._cut(*self._window(image, box))
-        return mask if mask.mean() >= self.least_fill else whole
+            return np.ones((box.bottom - box.top, box.right - box.left), dtype=bool)
+        return self._cut(*self._window(image, box))
 
     def _window(self, image: Uint8, box: Box) -> tuple[Uint8, Box]:
         """Take the box with its margin out of the image, and the box in the window's pixels."""
