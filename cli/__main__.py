@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.curves import curves
 from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
@@ -14,7 +15,7 @@ from cli.publish import publish
 from cli.serve import serve
 from cli.train import train
 
-VERBS = (train, evaluate, export, publish, predict, serve)
+VERBS = (train, curves, evaluate, export, publish, predict, serve)
 
 app = typer.Typer(
     cls=Verbs,
