@@ -10,12 +10,13 @@ from cli.curves import curves
 from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
+from cli.inspect import inspect
 from cli.predict import predict
 from cli.publish import publish
 from cli.serve import serve
 from cli.train import train
 
-VERBS = (train, curves, evaluate, export, publish, predict, serve)
+VERBS = (train, curves, evaluate, inspect, export, publish, predict, serve)
 
 app = typer.Typer(
     cls=Verbs,
