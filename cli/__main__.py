@@ -7,16 +7,18 @@ from typing import Annotated
 import typer
 
 from cli.ablate import ablate
+from cli.curves import curves
 from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
 from cli.finetune import finetune
+from cli.inspect import inspect
 from cli.predict import predict
 from cli.publish import publish
 from cli.serve import serve
 from cli.train import train
 
-VERBS = (train, finetune, evaluate, ablate, export, publish, predict, serve)
+VERBS = (train, finetune, curves, evaluate, inspect, ablate, export, publish, predict, serve)
 
 app = typer.Typer(
     cls=Verbs,

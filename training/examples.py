@@ -16,6 +16,7 @@ from training.priors import Prior
 from training.priors.boxes import FilledBoxes
 from training.priors.cache import GuessedImage, PriorCache, read_guess
 from training.priors.grabcut import GrabCut
+from training.priors.sam import Sam
 from training.progress import progress_bar
 from training.recipes.recipe import Recipe
 from training.teacher import Teacher
@@ -57,13 +58,17 @@ def build_prior(recipe: Recipe) -> Prior:
     Build what guesses masks in boxes.
 
     Raises:
-        ConfigurationError: If the recipe asks a teacher and names none.
+        ConfigurationError: If the recipe asks a teacher or SAM and names none.
     """
     grabcut = GrabCut(iterations=recipe.grabcut_iterations)
     if recipe.prior == "teacher":
         if not recipe.teacher:
             raise ConfigurationError("prior=teacher asks a trained network", hint="--set teacher=RUN")
         return Teacher(Path(recipe.teacher), recipe.teacher_side, grabcut)
+    if recipe.prior == "sam":
+        if not recipe.sam:
+            raise ConfigurationError("prior=sam loads weights of SAM", hint="--set sam=FOLDER_OR_HUB_NAME")
+        return Sam(recipe.sam)
     return FilledBoxes() if recipe.prior == "boxes" else grabcut
 
 

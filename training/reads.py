@@ -4,6 +4,7 @@ from pathlib import Path
 
 from training.checkpoint import load_checkpoint
 from training.data import Example
+from training.priors.sam import Sam
 from training.recipes.recipe import Recipe
 
 
@@ -11,7 +12,7 @@ def what_is_read(recipe: Recipe, examples: list[Example]) -> str:
     """
     Name all that the weights depend on, such as "boxes" or "boxes, 237 masks of train_official_masks".
 
-    What the starting checkpoint and the teacher had read is read through them.
+    What the starting checkpoint and the teacher had read is read through them. SAM had read masks of its own.
 
     Args:
         recipe: The run's.
@@ -23,6 +24,8 @@ def what_is_read(recipe: Recipe, examples: list[Example]) -> str:
             words += load_checkpoint(Path(earlier)).origin.reads.split(", ")
     if recipe.reads_boxes:
         words.append("boxes")
+    if recipe.prior == "sam" and recipe.learn != "masks":
+        words.append(Sam.reads)
     masks = sum(example.exact for example in examples)
     if masks:
         words.append(f"{masks} masks" + (f" of {recipe.masks}" if recipe.masks else ""))

@@ -18,6 +18,7 @@ from contract.geometry import PADDING_VALUE, FitRule
 from training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from training.networks.segmentation import SegmentationNetwork
 from training.priors.grabcut import GrabCut
+from training.priors.stacking import stack_objects
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -47,14 +48,16 @@ class Teacher:
 
     def guess(self, image: Uint8, boxes: tuple[Box, ...]) -> Uint8:
         """Guess the label of each pixel; see `Prior.guess`."""
-        labels = np.full(image.shape[:2], BACKGROUND, dtype=np.uint8)
-        if not boxes:
-            return labels
-        seen = allowed(self._see(image), boxes)
-        for box in sorted(boxes, key=lambda box: -box.area):
-            inside = labels[box.slices]
-            inside[self.grabcut.cut_object(image, box, seen[box.label])] = box.label
-        return labels
+        size = (image.shape[0], image.shape[1])
+        likely = allowed(self._see(image), boxes) if boxes else None
+
+        def cut(box: Box) -> npt.NDArray[np.bool_]:
+            assert likely is not None
+            mask = self.grabcut.cut_object(image, box, likely[box.label])
+            # Where the network sees hardly anything of the box, GrabCut alone knows more.
+            return mask if mask.mean() >= self.grabcut.least_fill else self.grabcut.cut_object(image, box)
+
+        return stack_objects(size, boxes, cut, least_fill=self.grabcut.least_fill)
 
     def _see(self, image: Uint8) -> Probabilities:
         network, fit = _load(self.run)

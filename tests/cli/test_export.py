@@ -1,34 +1,18 @@
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from contract.classes import ClassMap
-from contract.geometry import FitRule
-from contract.manifest import Origin, read_manifest, verify_files
-from training.checkpoint import Checkpoint, save_checkpoint
-from training.networks.box2seg import Box2Seg
-from training.networks.segmentation import NetworkSpec
-
-SPEC = NetworkSpec(encoder="test_resnet", classes=2, width=8, embedding=4, shared_decoder=True)
+from contract.manifest import read_manifest, verify_files
+from tests.untrained import untrained
+from training.checkpoint import save_checkpoint
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """Give the folder of a run that trained nothing."""
-    torch.manual_seed(0)
-    checkpoint = Checkpoint(
-        classes=ClassMap(("background", "cat")),
-        fit=FitRule(96),
-        network=SPEC,
-        weights=Box2Seg(SPEC).state_dict(),
-        recipe={},
-        origin=Origin("tiny", "drawn train", "boxes", 0, "0123abc", "a test", 0.0),
-        scores={"val mIoU2": 0.5},
-    )
-    save_checkpoint(checkpoint, tmp_path)
+    save_checkpoint(untrained("cat", scores={"val mIoU2": 0.5}), tmp_path)
     return tmp_path
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from contract.annotations import Box
 from contract.arrays import Uint8
-from contract.classes import BACKGROUND
+from training.priors.stacking import stack_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,9 @@ class FilledBoxes:
 
     def guess(self, image: Uint8, boxes: tuple[Box, ...]) -> Uint8:
         """Give the label of each pixel; see `Prior.guess`."""
-        labels = np.full(image.shape[:2], BACKGROUND, dtype=np.uint8)
-        for box in sorted(boxes, key=lambda box: -box.area):
-            labels[box.slices] = box.label
-        return labels
+        size = (image.shape[0], image.shape[1])
+        return stack_objects(size, boxes, _whole, least_fill=0)
+
+
+def _whole(box: Box) -> npt.NDArray[np.bool_]:
+    return np.ones((box.bottom - box.top, box.right - box.left), dtype=bool)

@@ -1,6 +1,7 @@
 """The coarse mask inside a box by GrabCut (Rother et al., SIGGRAPH 2004), as Box2Seg's M."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from contract.annotations import Box
 from contract.arrays import Uint8
-from contract.classes import BACKGROUND
+from training.priors.stacking import LEAST_FILL, stack_objects
 
 SEED = 0
 NO_MODEL = (1, 65)
@@ -18,6 +19,8 @@ OBJECT = (cv2.GC_FGD, cv2.GC_PR_FGD)
 
 SURE = 0.95
 """Above this likelihood a pixel stays object, and below one minus it background, whatever the colours say."""
+
+EVEN = 0.5
 
 Likelihood = npt.NDArray[np.float32]
 Slices = tuple[slice, slice]
@@ -37,7 +40,7 @@ class GrabCut:
 
     iterations: int = 5
     margin: float = 0.25
-    least_fill: float = 0.15
+    least_fill: float = LEAST_FILL
     most_cover: float = 0.95
 
     @property
@@ -47,11 +50,8 @@ class GrabCut:
 
     def guess(self, image: Uint8, boxes: tuple[Box, ...]) -> Uint8:
         """Guess the label of each pixel; see `Prior.guess`."""
-        labels = np.full(image.shape[:2], BACKGROUND, dtype=np.uint8)
-        for box in sorted(boxes, key=lambda box: -box.area):
-            inside = labels[box.slices]
-            inside[self.cut_object(image, box)] = box.label
-        return labels
+        size = (image.shape[0], image.shape[1])
+        return stack_objects(size, boxes, partial(self.cut_object, image), least_fill=self.least_fill)
 
     def cut_object(self, image: Uint8, box: Box, likely: Likelihood | None = None) -> npt.NDArray[np.bool_]:
         """
@@ -66,14 +66,11 @@ class GrabCut:
         Returns:
             (box height, box width) bool.
         """
-        whole = np.ones((box.bottom - box.top, box.right - box.left), dtype=bool)
         if box.area > self.most_cover * image.shape[0] * image.shape[1]:
-            return whole if likely is None else likely[box.slices] > 0.5
+            whole = np.ones((box.bottom - box.top, box.right - box.left), dtype=bool)
+            return whole if likely is None else likely[box.slices] > EVEN
         window, inner = self._window(image, box)
-        mask = self._cut(image[window], _trimap(window, inner, likely))[inner]
-        if mask.mean() >= self.least_fill:
-            return mask
-        return whole if likely is None else self.cut_object(image, box)
+        return self._cut(image[window], _trimap(window, inner, likely))[inner]
 
     def _window(self, image: Uint8, box: Box) -> tuple[Slices, Slices]:
         """Give the box with its margin in the image, and the box in that window."""
@@ -108,6 +105,6 @@ def _trimap(window: Slices, inner: Slices, likely: Likelihood | None) -> Uint8:
         trimap[inner] = cv2.GC_PR_FGD
         return trimap
     chance = likely[window][inner]
-    levels = [chance > SURE, chance > 0.5, chance >= 1 - SURE]
+    levels = [chance > SURE, chance > EVEN, chance >= 1 - SURE]
     trimap[inner] = np.select(levels, [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD], cv2.GC_BGD)
     return trimap

@@ -38,12 +38,14 @@ class Recipe:
     """What is learned from: boxes; masks of some photos and no others; or masks there and boxes elsewhere."""
     masks: str = ""
     """The photos whose masks may be read: a split, or a text file of names; empty for all of the split."""
-    prior: Literal["grabcut", "boxes", "teacher"] = "grabcut"
-    """What guesses masks in boxes: GrabCut, nothing (boxes are filled), or a trained network with GrabCut."""
+    prior: Literal["grabcut", "boxes", "teacher", "sam"] = "grabcut"
+    """What guesses masks in boxes: GrabCut, nothing (boxes are filled), a trained network, or SAM."""
     teacher: str = ""
     """The run or checkpoint that prior=teacher asks."""
     teacher_side: int = 320
     """Long side at which it is asked [px]; in boxes a smaller photo, seen more at once, is often better."""
+    sam: str = ""
+    """The weights that prior=sam loads: a folder, or a name on the hub such as facebook/sam-vit-base."""
     width: int = 64
     """Channels of the decoder."""
     embedding: int = 64
@@ -116,6 +118,7 @@ class Recipe:
         self._refuse(not 0 <= self.average < 1, f"average: in [0, 1), got {self.average}")
         self._refuse(bool(self.masks) and self.learn == "boxes", "masks: read with learn=masks or mixed only")
         self._refuse(bool(self.teacher) and self.prior != "teacher", "teacher: asked with prior=teacher only")
+        self._refuse(bool(self.sam) and self.prior != "sam", "sam: loaded with prior=sam only")
         self._refuse(
             self.teacher_side % 32 or self.teacher_side < 32,
             f"teacher_side: a multiple of 32, got {self.teacher_side}",
