@@ -23,6 +23,7 @@ EXTRAS = {
         "timm",
         "torch",
         "torchvision",
+        "yaml",
     ),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "serving": (

@@ -9,13 +9,16 @@ from rich.console import Console
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="VOC devkit or COCO folder.")],
+    data: Annotated[Path, typer.Option(help="VOC, COCO or YOLO folder.")],
     out: Annotated[Path, typer.Option(help="The run's folder: checkpoint, curves, pictures.")],
     recipe: Annotated[
         str, typer.Option(help="voc_boxes (CPU, small) or voc_boxes_paper (GPU, ResNet-101).")
     ] = "voc_boxes",
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field.")
+    ] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="Read a class under another name; repeatable.")
     ] = None,
     split: Annotated[str, typer.Option(help="Split to learn from.")] = "train",
     evaluate: Annotated[str, typer.Option(help="Split to score and draw; 'none' for neither.")] = "val",
@@ -43,6 +46,7 @@ def train(
     Example: box2seg train --recipe voc_boxes --data VOC2012 --out runs/first --set epochs=20
     """
     from training.datasets import open_dataset
+    from training.datasets.renames import parse_renames
     from training.prepare import Plan
     from training.priors.cache import default_cache
     from training.recipes import find_recipe
@@ -50,6 +54,7 @@ def train(
     from training.run import train as run
 
     chosen = change_recipe(find_recipe(recipe), change or ())
+    dataset = open_dataset(data, chosen.class_map, parse_renames(rename or ()))
     plan = Plan(
         out=out,
         cache=cache or default_cache(),
@@ -66,7 +71,7 @@ def train(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     console = Console(stderr=True)
     try:
-        run(chosen, open_dataset(data, chosen.class_map), plan, console)
+        run(chosen, dataset, plan, console)
     except KeyboardInterrupt:
         console.print("stopped; the same command with --resume goes on from the last finished epoch")
         raise
