@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.data import data
 from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
@@ -15,6 +16,8 @@ from cli.serve import serve
 from cli.train import train
 
 VERBS = (train, evaluate, export, publish, predict, serve)
+GROUPS = {"data": data}
+"""Verbs with verbs of their own."""
 
 app = typer.Typer(
     cls=Verbs,
@@ -25,6 +28,8 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def print_version(wanted: bool) -> None:
