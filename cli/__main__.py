@@ -8,6 +8,7 @@ import typer
 
 from cli.ablate import ablate
 from cli.curves import curves
+from cli.data import data
 from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
@@ -19,6 +20,8 @@ from cli.serve import serve
 from cli.train import train
 
 VERBS = (train, finetune, curves, evaluate, inspect, ablate, export, publish, predict, serve)
+GROUPS = {"data": data}
+"""Verbs with verbs of their own."""
 
 app = typer.Typer(
     cls=Verbs,
@@ -29,6 +32,8 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def print_version(wanted: bool) -> None:

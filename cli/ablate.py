@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Cache, Change, Data, Device, Precision, SkipBad, Workers
+from cli.options import Cache, Change, Data, Device, Precision, Rename, SkipBad, Workers
 from cli.running import training_console
 
 
@@ -27,6 +27,7 @@ def ablate(
         bool, typer.Option("--table-only", help="Train nothing; print the table of what is finished.")
     ] = False,
     change: Change = None,
+    rename: Rename = None,
     skip_bad: SkipBad = False,
     cache: Cache = None,
     device: Device = "auto",
@@ -44,6 +45,7 @@ def ablate(
     from contract.errors import ConfigurationError
     from training.ablation import climb, results_table
     from training.datasets import open_dataset
+    from training.datasets.renames import parse_renames
     from training.prepare import Plan
     from training.priors.cache import default_cache
     from training.recipes import find_recipe
@@ -58,6 +60,7 @@ def ablate(
     chosen = {name: rungs[name] for name in with_needed(row or list(rungs), rungs)}
     seeds = seed or [base.seed]
     if not table_only:
+        dataset = open_dataset(data, base.class_map, parse_renames(rename or ()))
         plan = Plan(
             out=out,
             cache=cache or default_cache(),
@@ -67,5 +70,5 @@ def ablate(
             workers=workers,
         )
         with training_console() as console:
-            climb(base, chosen, seeds, open_dataset(data, base.class_map), plan, console)
+            climb(base, chosen, seeds, dataset, plan, console)
     typer.echo(results_table(out, chosen, seeds))

@@ -24,6 +24,7 @@ EXTRAS = {
         "timm",
         "torch",
         "torchvision",
+        "yaml",
     ),
     "sam": ("transformers",),
     "export": ("onnx", "onnxruntime", "onnxscript"),

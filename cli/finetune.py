@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Cache, Change, Data, Device, Evaluate, Precision, Resume, SkipBad, Split, Workers
+from cli.options import (
+    Cache,
+    Change,
+    Data,
+    Device,
+    Evaluate,
+    Precision,
+    Rename,
+    Resume,
+    SkipBad,
+    Split,
+    Workers,
+)
 
 
 def finetune(
@@ -17,6 +29,7 @@ def finetune(
     ] = "",
     epochs: Annotated[int, typer.Option(help="Times that each of these photos is seen.")] = 20,
     change: Change = None,
+    rename: Rename = None,
     split: Split = "train",
     evaluate: Evaluate = "val",
     resume: Resume = False,
@@ -36,6 +49,7 @@ def finetune(
     from cli.running import run_training
     from training.checkpoint import load_checkpoint
     from training.datasets import open_dataset
+    from training.datasets.renames import parse_renames
     from training.prepare import Plan, recipe_of
     from training.priors.cache import default_cache
     from training.recipes.finetune import finetune as finetuned
@@ -54,4 +68,4 @@ def finetune(
         precision=precision,  # type: ignore[arg-type]
         workers=workers,
     )
-    run_training(chosen, open_dataset(data, chosen.class_map), plan)
+    run_training(chosen, open_dataset(data, chosen.class_map, parse_renames(rename or ())), plan)

@@ -5,9 +5,13 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[Path, typer.Option(help="VOC devkit or COCO folder.")]
+Data = Annotated[Path, typer.Option(help="VOC, COCO or YOLO folder.")]
 Change = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field.")
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="OLD=NEW", help="Read a class under another name; may be repeated."),
 ]
 Split = Annotated[str, typer.Option(help="Split to learn from.")]
 Evaluate = Annotated[str, typer.Option(help="Split to score and draw; 'none' for neither.")]

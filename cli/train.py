@@ -15,6 +15,7 @@ from cli.options import (
     Evaluate,
     Nodes,
     Precision,
+    Rename,
     Resume,
     SkipBad,
     Split,
@@ -30,6 +31,7 @@ def train(
         typer.Option(help="voc_boxes (CPU, small), voc_boxes_second or voc_boxes_paper (GPU, ResNet-101)."),
     ] = "voc_boxes",
     change: Change = None,
+    rename: Rename = None,
     split: Split = "train",
     evaluate: Evaluate = "val",
     resume: Resume = False,
@@ -52,12 +54,14 @@ def train(
     """
     from cli.running import run_training
     from training.datasets import open_dataset
+    from training.datasets.renames import parse_renames
     from training.prepare import Plan
     from training.priors.cache import default_cache
     from training.recipes import find_recipe
     from training.recipes.recipe import change as change_recipe
 
     chosen = change_recipe(find_recipe(recipe), change or ())
+    dataset = open_dataset(data, chosen.class_map, parse_renames(rename or ()))
     plan = Plan(
         out=out,
         cache=cache or default_cache(),
@@ -72,4 +76,4 @@ def train(
         workers=workers,
         accumulate=accumulate,
     )
-    run_training(chosen, open_dataset(data, chosen.class_map), plan)
+    run_training(chosen, dataset, plan)

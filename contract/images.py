@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +86,28 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Uint8:
         raise _named(path, error) from error
 
 
-def read_size(path: Path) -> Size:
+@dataclass(frozen=True, slots=True)
+class Header:
     """
-    Read a photo's upright (height, width) [px] from its header.
+    What a photo's file says of itself before its pixels.
+
+    Args:
+        size: Upright (height, width) [px].
+        mode: Pillow's word for its colours: RGB, L (grey), CMYK, P (indexed), ...
+    """
+
+    size: Size
+    mode: str
+
+
+def read_size(path: Path) -> Size:
+    """Read a photo's upright (height, width) [px] from its header; raises as `read_header`."""
+    return read_header(path).size
+
+
+def read_header(path: Path) -> Header:
+    """
+    Read a photo's header; no pixel is decoded.
 
     Raises:
         InvalidImage: If the file cannot be read or is no image.
@@ -96,14 +116,14 @@ def read_size(path: Path) -> Size:
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
-            turned = _orientation(image) in TRANSPOSED
+            turned, mode = _orientation(image) in TRANSPOSED, image.mode
     except FileNotFoundError as error:
         raise InvalidImage(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
         raise _named(path, _unidentified(read_bytes(path))) from error
     except _DAMAGE as error:
         raise InvalidImage(f"{path}: not a readable image ({error})") from error
-    return (width, height) if turned else (height, width)
+    return Header((width, height) if turned else (height, width), mode)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -97,6 +97,32 @@ def draw_coco(root: Path, *, split: str, count: int) -> Path:
     return root
 
 
+def draw_yolo(root: Path, *, train: int, val: int) -> Path:
+    """Write a YOLO folder with so many photos per split; objects are polygons, dogs' exactly their boxes."""
+    root.mkdir(parents=True)
+    (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: {0: cat, 1: dog}\n")
+    for split, seeds in {"train": range(train), "val": range(train, train + val)}.items():
+        for folder in ("images", "labels"):
+            (root / folder / split).mkdir(parents=True)
+        for seed in seeds:
+            shapes = random_shapes(seed)
+            Image.fromarray(draw_photo(shapes, seed)[0]).save(root / "images" / split / f"{seed}.png")
+            lines = "".join(map(polygon_line, shapes))
+            (root / "labels" / split / f"{seed}.txt").write_text(lines)
+    return root
+
+
+def polygon_line(shape: Shape) -> str:
+    """Give the line of a label file that outlines a shape, with coordinates of six digits."""
+    label, left, top, right, bottom = shape
+    angles = np.linspace(0, 2 * np.pi, 64) if label == CAT else np.pi * np.array([1.25, 1.75, 0.25, 0.75])
+    reach = 0.5 if label == CAT else 0.5**0.5
+    across = (left + right) / 2 + (right - left) * reach * np.cos(angles)
+    down = (top + bottom) / 2 + (bottom - top) * reach * np.sin(angles)
+    points = np.stack([across / SIZE[1], down / SIZE[0]], axis=1).ravel()
+    return f"{0 if label == CAT else 1} " + " ".join(f"{point:.6f}" for point in points) + "\n"
+
+
 def _write_photo(root: Path, seed: int) -> str:
     name = f"drawn_{seed:04d}"
     shapes = random_shapes(seed)

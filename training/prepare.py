@@ -146,7 +146,9 @@ def evaluation_images(dataset: Dataset, plan: Plan, console: Console) -> Evaluat
     say_bad(listing.bad, console)
     problems = [problem for image in listing.images if (problem := _mask_problem(dataset, image))]
     if len(problems) == len(listing.images):
-        console.print(f"{plan.evaluate_split} has no masks: the run is drawn, not scored", style="yellow")
+        first = f" ({problems[0].message})" if problems else ""
+        words = f"{plan.evaluate_split} has no masks: the run is drawn, not scored{first}"
+        console.print(words, style="yellow", markup=False)
         return Evaluation(listing.images)
     if problems:  # found now, not after an epoch
         raise problems[0]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.__main__ import VERBS, app
+from cli.__main__ import GROUPS, VERBS, app
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,14 +14,22 @@ def test_help_lists_every_verb() -> None:
     """`box2seg --help` shows each verb; each file of a verb is registered."""
     said = CliRunner().invoke(app, ["--help"]).stdout
     files = {path.stem for path in (ROOT / "cli").glob("*.py")} - {"__init__", "__main__", "errors"}
-    assert {verb.__name__ for verb in VERBS} == files
+    assert {verb.__name__ for verb in VERBS} | set(GROUPS) == files
     assert all(verb in said for verb in files)
 
 
-@pytest.mark.parametrize("verb", [verb.__name__ for verb in VERBS])
+VERBS_OF_GROUPS = [
+    f"{name} {command.callback.__name__}"
+    for name, group in GROUPS.items()
+    for command in group.registered_commands
+    if command.callback
+]
+
+
+@pytest.mark.parametrize("verb", [*(verb.__name__ for verb in VERBS), *VERBS_OF_GROUPS])
 def test_each_verb_shows_an_example(verb: str) -> None:
     """`box2seg VERB --help` is enough to use it: it ends with a command to copy."""
-    result = CliRunner().invoke(app, [verb, "--help"])
+    result = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert result.exit_code == 0
     assert f"Example: box2seg {verb}" in " ".join(result.stdout.split())
 

@@ -1,151 +1,147 @@
 """Reads COCO instances JSON: boxes, and masks when asked."""
 
-import json
-import math
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from pycocotools import mask as rle
 
-from contract.annotations import AnnotatedImage, Box
-from contract.arrays import Uint8
-from contract.classes import BACKGROUND, IGNORE, ClassMap
-from contract.errors import AnnotationError, DataError, ImageError
-from contract.images import read_size
-from training.datasets import Listing
-from training.datasets.voc import gather
+from contract.annotations import AnnotatedImage
+from contract.arrays import Size, Uint8
+from contract.classes import IGNORE
+from contract.errors import AnnotationError, DataError
+from training.datasets.entries import Entry, NamedBox, photo_header
+from training.datasets.folder import Folder, FolderDataset
+from training.datasets.instances import Drawn, Instances, read_instances
+from training.datasets.polygons import Inside, draw_objects, fill_polygons
+
+PREFIX = "instances_"
 
 
 @dataclass(frozen=True)
-class CocoDataset:
-    """
-    A COCO folder: annotations/instances_<split>.json, photos in <split>/.
+class CocoFolder(Folder):
+    """Holds annotations/instances_<split>.json; photos in <split>/, images/<split>/, images/ or here."""
 
-    Args:
-        root: The folder.
-        classes: Classes to read, by category name; boxes of others count as background.
-    """
+    layout = "COCO"
+    _listed: dict[str, Instances] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Boxes of the split that is being listed."""
+    _masked: dict[str, Instances] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Masks of the splits that were asked for any."""
+    _places: dict[str, tuple[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Split and image id by the name of a photo that was read."""
 
-    root: Path
-    classes: ClassMap
+    @staticmethod
+    def fits(root: Path) -> bool:
+        """Tell whether there is a file of instances."""
+        return any((root / "annotations").glob(f"{PREFIX}*.json"))
 
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self.root.resolve().name
+    def splits(self) -> tuple[str, ...]:
+        """Name the splits that have a file of instances."""
+        paths = (self.root / "annotations").glob(f"{PREFIX}*.json")
+        return tuple(sorted(path.stem.removeprefix(PREFIX) for path in paths))
 
-    def load(self, split: str, *, skip_bad: bool = False) -> Listing:
-        """List the images of annotations/instances_<split>.json; see `Dataset.load`."""
+    def keys(self, split: str) -> list[str]:
+        """List the image ids."""
+        return list(self._instances(split).photos)
+
+    def read(self, split: str, key: str) -> Entry:
+        """Read one image's header and boxes; it is named by its file's path in the folder."""
         instances = self._instances(split)
-        return gather(instances.photos, lambda name: self._image(split, instances, name), skip_bad=skip_bad)
+        photo = self._photo(split, instances.photos[key])
+        header = photo_header(photo)
+        name = self.photo_name(photo)
+        self._places[name] = split, key
+        boxes = (_named_box(instances, drawn) for drawn in instances.drawn.get(key, ()) if not drawn.crowd)
+        return Entry(name, photo, header, instances.path, tuple(boxes))
 
-    def truth(self, image: AnnotatedImage) -> Uint8:
-        """Draw the image's instance masks, large first; crowds are IGNORE. See `Dataset.truth`."""
-        instances = self._instances(image.path.relative_to(self.root).parts[0])
-        labels = np.full(image.size, BACKGROUND, dtype=np.uint8)
-        drawn = sorted(instances.objects.get(image.name, []), key=lambda entry: -entry.get("area", 0))
-        for entry in drawn:
-            label = instances.labels.get(entry["category_id"], BACKGROUND)
-            if label != BACKGROUND:
-                inside = _decode(instances.path, entry, image.size)
-                labels[inside] = IGNORE if entry.get("iscrowd") else label
-        return labels
+    def declared(self, split: str) -> tuple[str, ...]:
+        """Name the categories."""
+        return tuple(self._instances(split).categories.values())
 
-    def _instances(self, split: str) -> "Instances":
-        if split not in self._splits:
-            self._splits[split] = read_instances(self.root, split, self.classes)
-        return self._splits[split]
+    def mask(self, image: AnnotatedImage, labels: Mapping[str, int]) -> Uint8:
+        """Draw the image's instance masks, large first; crowds are IGNORE."""
+        split, key = self._places[image.name]
+        if split not in self._masked:
+            self._masked[split] = read_instances(self._file(split), masks=True)
+        return draw_objects(image.size, _objects(self._masked[split], key, image.size, labels))
 
-    @cached_property
-    def _splits(self) -> dict[str, "Instances"]:
-        return {}
+    def forget(self) -> None:
+        """Let go of the split that was listed."""
+        self._listed.clear()
 
-    def _image(self, split: str, instances: "Instances", name: str) -> AnnotatedImage:
-        photo = self.root / split / instances.photos[name]
-        try:
-            size = read_size(photo)
-        except ImageError as error:
-            raise AnnotationError(photo, error.message.removeprefix(f"{photo}: ")) from error
-        boxes = [
-            _box(instances, entry, size)
-            for entry in instances.objects.get(name, [])
-            if entry.get("category_id") in instances.labels and not entry.get("iscrowd")
-        ]
-        return AnnotatedImage(name, photo, size, tuple(boxes))
+    def _instances(self, split: str) -> Instances:
+        if split not in self._listed:
+            self.forget()
+            self._listed[split] = read_instances(self._file(split), masks=False)
+        return self._listed[split]
 
+    def _file(self, split: str) -> Path:
+        path = self.root / "annotations" / f"{PREFIX}{split}.json"
+        if not path.is_file():
+            raise DataError(f"{path}: no such split", hint=f"there are: {', '.join(self.splits()) or 'none'}")
+        return path
 
-@dataclass(frozen=True, slots=True)
-class Instances:
-    """One instances file: file name and objects by image id, label by category id."""
-
-    path: Path
-    photos: dict[str, str]
-    objects: dict[str, list[dict[str, Any]]]
-    labels: dict[int, int]
+    def _photo(self, split: str, file_name: str) -> Path:
+        usual = self.root / split / file_name
+        places = (Path(split), Path("images", split), Path("images"), Path())
+        paths = (self.root / place / file_name for place in places)
+        return next((path for path in paths if path.is_file()), usual)
 
 
-def read_instances(root: Path, split: str, classes: ClassMap) -> Instances:
-    """
-    Read an instances file.
+class CocoDataset(FolderDataset):
+    """A COCO folder with the classes to read."""
 
-    Raises:
-        DataError: If it is missing, no JSON, lacks a field, or has none of a class's name.
-    """
-    path = root / "annotations" / f"instances_{split}.json"
-    if not path.is_file():
-        there = ", ".join(p.stem.removeprefix("instances_") for p in path.parent.glob("instances_*.json"))
-        raise DataError(f"{path}: no such split", hint=f"there are: {there or 'none'}")
+    kind: ClassVar = CocoFolder
+
+
+def _named_box(instances: Instances, drawn: Drawn) -> NamedBox:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        photos = {str(entry["id"]): entry["file_name"] for entry in content["images"]}
-        categories = {entry["name"]: entry["id"] for entry in content["categories"]}
-        objects: dict[str, list[dict[str, Any]]] = {}
-        for entry in content["annotations"]:
-            objects.setdefault(str(entry["image_id"]), []).append(entry)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: no COCO instances file ({error!r})") from error
-    missing = [name for name in classes.foreground if name not in categories]
-    if missing:
-        there = ", ".join(categories)
-        raise DataError(f"{path}: no category {', '.join(missing)}", hint=f"there are: {there}")
-    labels = {categories[name]: classes.index(name) for name in classes.foreground}
-    return Instances(path, photos, objects, labels)
-
-
-def _box(instances: Instances, entry: dict[str, Any], size: tuple[int, int]) -> Box:
-    where = f"annotation {entry.get('id')}"
-    try:
-        x, y, width, height = (float(value) for value in entry["bbox"])
-        # COCO boxes are xywh in fractions of a pixel; ours cover every pixel they touch.
-        corners = (math.floor(x), math.floor(y), math.ceil(x + width), math.ceil(y + height))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        problem = f"{where}: bbox is {entry.get('bbox')!r}, not [x, y, w, h]"
+        x, y, width, height = map(float, drawn.bbox)
+    except (TypeError, ValueError) as error:
+        problem = f"{drawn.where}: bbox is {drawn.bbox!r}, not [x, y, w, h]"
         raise AnnotationError(instances.path, problem) from error
-    left, top, right, bottom = corners
-    if not (0 <= left < right <= size[1] and 0 <= top < bottom <= size[0]):
-        raise AnnotationError(
-            instances.path,
-            f"{where}: bbox {entry['bbox']} lies outside its {size[1]} x {size[0]} photo or has no area",
+    return NamedBox(instances.class_name(drawn), (x, y, x + width, y + height), drawn.where, drawn.bbox)
+
+
+def _objects(
+    instances: Instances, key: str, size: Size, labels: Mapping[str, int]
+) -> Iterator[tuple[float, int, partial[Inside]]]:
+    """Give area, label and pixels of each object that has a label."""
+    for drawn in instances.drawn.get(key, ()):
+        name = instances.class_name(drawn)
+        if name not in labels:
+            continue
+        area = 0 if drawn.area is None else drawn.area  # without it, in the file's order
+        if not isinstance(area, int | float):
+            raise AnnotationError(instances.path, f"{drawn.where}: area is {drawn.area!r}, no number")
+        yield (
+            area,
+            IGNORE if drawn.crowd else labels[name],
+            partial(_decode, instances.path, drawn, size),
         )
-    return Box(instances.labels[entry["category_id"]], *corners)
 
 
-def _decode(path: Path, entry: dict[str, Any], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    segmentation = entry.get("segmentation")
-    if not segmentation:
-        raise AnnotationError(path, f"annotation {entry.get('id')} has no mask")
+def _decode(path: Path, drawn: Drawn, size: Size) -> Inside:
+    """Give an object's pixels."""
+    if not drawn.segmentation:
+        raise AnnotationError(path, f"{drawn.where} has no mask")
     try:
-        if isinstance(segmentation, list):
-            encoded = rle.merge(rle.frPyObjects(segmentation, *size))
-        elif isinstance(segmentation["counts"], list):
-            encoded = rle.frPyObjects(segmentation, *size)
-        else:
-            encoded = segmentation
-        inside: npt.NDArray[np.bool_] = rle.decode(encoded).astype(bool)
-        return inside
+        if isinstance(drawn.segmentation, list):
+            return fill_polygons(drawn.segmentation, size)
+        return _decode_runs(drawn.segmentation, size)
     except (TypeError, ValueError, KeyError) as error:
-        raise AnnotationError(path, f"annotation {entry.get('id')}: unreadable mask ({error})") from error
+        raise AnnotationError(path, f"{drawn.where}: unreadable mask ({error})") from error
+
+
+def _decode_runs(segmentation: dict[str, Any], size: Size) -> Inside:
+    """Decode run lengths, packed into a string or plain."""
+    counts = segmentation["counts"]
+    if tuple(segmentation["size"]) != size:
+        raise ValueError(f"of size {segmentation['size']}, the photo is {list(size)}")
+    if isinstance(counts, list) and sum(counts) != size[0] * size[1]:
+        raise ValueError(f"run lengths of {sum(counts)} pixels, the photo has {size[0] * size[1]}")
+    packed = rle.frPyObjects(segmentation, *size) if isinstance(counts, list) else segmentation
+    inside: Inside = rle.decode(packed).astype(bool)
+    return inside

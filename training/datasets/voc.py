@@ -1,124 +1,111 @@
-"""Reads the PASCAL VOC devkit layout: photos, XML boxes, indexed PNG masks."""
+"""Reads the PASCAL VOC devkit layout: photos, XML boxes, indexed PNG masks; its own classes or others."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 from defusedxml import DefusedXmlException, ElementTree
 from PIL import Image
 
-from contract.annotations import AnnotatedImage, Box
+from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
-from contract.classes import BACKGROUND, IGNORE, ClassMap
-from contract.errors import AnnotationError, DataError, ImageError
-from contract.images import read_size
-from training.datasets import Listing
+from contract.classes import BACKGROUND
+from contract.errors import AnnotationError, DataError
+from training.datasets.entries import PHOTO_SUFFIXES, Entry, NamedBox, photo_header, read_lines
+from training.datasets.folder import Folder, FolderDataset
+from training.datasets.labelmap import LABELMAP_FILE, VOC_CLASSES, find_labelmap
 
-VOC_CLASSES = (
-    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train"),
-    "tvmonitor",
-)
-"""The devkit's label order in its indexed masks."""
+LIST_FOLDERS = ("Segmentation", "Main")
+"""Where in ImageSets/ a split's list is looked for; data with boxes alone have Main only."""
+
+CLASS_LIST_LINE = re.compile(r"\S+\s+(-1|0|1)$")
+"""What a line of the devkit's lists of one class, such as Main/cat_train.txt, looks like."""
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-@dataclass(frozen=True, slots=True)
-class VocDataset:
-    """
-    A VOC devkit folder.
+class VocFolder(Folder):
+    """Holds JPEGImages/, Annotations/, ImageSets/ and, for masks, SegmentationClass/."""
 
-    Args:
-        root: Holds JPEGImages/, Annotations/, ImageSets/Segmentation/ and, for masks, SegmentationClass/.
-        classes: Classes to read, any subset of the devkit's; boxes of others count as background.
+    layout = "VOC"
 
-    Raises:
-        DataError: If a class is none of the devkit's.
-    """
+    @staticmethod
+    def fits(root: Path) -> bool:
+        """Tell whether Annotations/ and ImageSets/ are there."""
+        return (root / "Annotations").is_dir() and (root / "ImageSets").is_dir()
 
-    root: Path
-    classes: ClassMap
+    def splits(self) -> tuple[str, ...]:
+        """Name all lists of ImageSets/Segmentation and ImageSets/Main, but for lists of one class."""
+        lists = (path for folder in LIST_FOLDERS for path in (self.root / "ImageSets" / folder).glob("*.txt"))
+        return tuple(sorted({path.stem for path in lists if not _is_class_list(path)}))
 
-    def __post_init__(self) -> None:
-        unknown = set(self.classes.names) - set(VOC_CLASSES)
-        if unknown:
-            raise DataError(
-                f"{sorted(unknown)} are no VOC classes", hint=f"choose from {', '.join(VOC_CLASSES[1:])}"
-            )
+    def keys(self, split: str) -> list[str]:
+        """List the photos of a split by their names without suffix."""
+        paths = [self.root / "ImageSets" / folder / f"{split}.txt" for folder in LIST_FOLDERS]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            there = ", ".join(self.splits()) or "none"
+            raise DataError(f"{paths[0]}: no such split", hint=f"there are: {there}")
+        return read_lines(path)
 
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self.root.resolve().name
+    def read(self, split: str, key: str) -> Entry:
+        """Read JPEGImages/<key>.jpg or another suffix, and Annotations/<key>.xml."""
+        photo, xml = self._photo(key), self.root / "Annotations" / f"{key}.xml"
+        header = photo_header(photo)
+        boxes = (_box(xml, index, element) for index, element in enumerate(_parse(xml).iter("object")))
+        return Entry(key, photo, header, xml, tuple(boxes))
 
-    def load(self, split: str, *, skip_bad: bool = False) -> Listing:
-        """List the images of ImageSets/Segmentation/<split>.txt; see `Dataset.load`."""
-        return gather(self._names(split), self._image, skip_bad=skip_bad)
+    def declared(self, split: str) -> tuple[str, ...]:
+        """Name the classes of labelmap.txt."""
+        if not (self.root / LABELMAP_FILE).is_file():
+            return ()
+        return tuple(name for name in find_labelmap(self.root).names if name != VOC_CLASSES[BACKGROUND])
 
-    def truth(self, image: AnnotatedImage) -> Uint8:
-        """Read SegmentationClass/<name>.png; see `Dataset.truth`."""
+    def knows(self, split: str, name: str) -> bool:
+        """Look among the devkit's classes, those declared, and in the XML files of all splits."""
+        if name in VOC_CLASSES or name in self.declared(split):
+            return True
+        return any(_mentions(path, name) for path in (self.root / "Annotations").glob("*.xml"))
+
+    def mask(self, image: AnnotatedImage, labels: Mapping[str, int]) -> Uint8:
+        """Read SegmentationClass/<name>.png, indexed or in colour."""
         path = self.root / "SegmentationClass" / f"{image.name}.png"
         try:
-            with Image.open(path) as mask:
-                indices = np.asarray(mask)
+            with Image.open(path) as file:
+                mask = np.asarray(file.convert("RGB") if file.mode == "RGBA" else file)
         except OSError as error:
             raise AnnotationError(path, f"no readable mask ({error})") from error
-        if indices.shape != image.size or indices.dtype != np.uint8:
+        if mask.shape not in (image.size, (*image.size, 3)) or mask.dtype != np.uint8:
             raise AnnotationError(
-                path, f"expected an indexed {image.size} PNG, got {indices.shape} {indices.dtype}"
+                path, f"expected an indexed {image.size} PNG, got {mask.shape} {mask.dtype}"
             )
-        labels: Uint8 = self._label_table()[indices]
-        return labels
+        return find_labelmap(self.root).decode(path, mask, labels)
 
-    def _names(self, split: str) -> list[str]:
-        folder = self.root / "ImageSets" / "Segmentation"
-        path = folder / f"{split}.txt"
-        if not path.is_file():
-            there = ", ".join(sorted(other.stem for other in folder.glob("*.txt"))) or "none"
-            raise DataError(f"{path}: no such split", hint=f"there are: {there}")
-        return path.read_text(encoding="utf-8").split()
-
-    def _image(self, name: str) -> AnnotatedImage:
-        photo = self.root / "JPEGImages" / f"{name}.jpg"
-        xml = self.root / "Annotations" / f"{name}.xml"
-        try:
-            size = read_size(photo)
-        except ImageError as error:
-            raise AnnotationError(photo, error.message.removeprefix(f"{photo}: ")) from error
-        return AnnotatedImage(name, photo, size, tuple(_boxes(xml, size, self.classes)))
-
-    def _label_table(self) -> Uint8:
-        table = np.full(256, BACKGROUND, dtype=np.uint8)
-        for label, name in enumerate(self.classes.names):
-            table[VOC_CLASSES.index(name)] = label
-        table[IGNORE] = IGNORE
-        return table
+    def _photo(self, key: str) -> Path:
+        folder = self.root / "JPEGImages"
+        paths = (folder / f"{key}{suffix}" for suffix in PHOTO_SUFFIXES)
+        return next((path for path in paths if path.is_file()), folder / f"{key}.jpg")
 
 
-def gather(names: Iterable[str], read: Callable[[str], AnnotatedImage], *, skip_bad: bool) -> Listing:
-    """
-    Read each name's image; bad ones are collected where they are to be skipped.
+class VocDataset(FolderDataset):
+    """A VOC folder with the classes to read."""
 
-    Raises:
-        AnnotationError: For the first bad one otherwise.
-    """
-    images, bad = [], []
-    for name in names:
-        try:
-            images.append(read(name))
-        except AnnotationError as error:
-            if not skip_bad:
-                raise
-            bad.append(error)
-    return Listing(tuple(images), tuple(bad))
+    kind: ClassVar = VocFolder
 
 
-def _boxes(xml: Path, size: tuple[int, int], classes: ClassMap) -> Iterable[Box]:
-    for index, element in enumerate(_parse(xml).iter("object")):
-        name = element.findtext("name", "").strip()
-        if name in classes.foreground:
-            yield _box(xml, index, element, size, classes.index(name))
+def _is_class_list(path: Path) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        return CLASS_LIST_LINE.match(stream.readline().strip()) is not None
+
+
+def _mentions(xml: Path, name: str) -> bool:
+    try:
+        return any(_name(element) == name for element in _parse(xml).iter("object"))
+    except AnnotationError:  # it is named when it is read for its own split
+        return False
 
 
 def _parse(xml: Path) -> Element:
@@ -127,22 +114,32 @@ def _parse(xml: Path) -> Element:
         return root
     except FileNotFoundError as error:
         raise AnnotationError(xml, "no such file") from error
-    except (ParseError, DefusedXmlException, OSError, UnicodeDecodeError) as error:
+    except (ParseError, DefusedXmlException, OSError, ValueError) as error:
         raise AnnotationError(xml, f"broken XML ({error})") from error
 
 
-def _box(xml: Path, index: int, element: Element, size: tuple[int, int], label: int) -> Box:
-    # The devkit counts pixels from 1 and includes both ends; ours count from 0, ends exclusive.
-    left, top, right, bottom = (
-        _coordinate(xml, index, element, side) for side in ("xmin", "ymin", "xmax", "ymax")
+def _box(xml: Path, index: int, element: Element) -> NamedBox:
+    xmin, ymin, xmax, ymax = (_coordinate(xml, index, element, side) for side in SIDES)
+    name = _name(element)
+    if not name:
+        raise AnnotationError(xml, f"object {index}: it has no name")
+    return NamedBox(
+        name,
+        (_from_zero(xmin), _from_zero(ymin), xmax, ymax),
+        where=f"object {index}",
+        text=f"xmin={xmin} ymin={ymin} xmax={xmax} ymax={ymax}",
+        difficult=element.findtext("difficult", "0").strip() == "1",
     )
-    if not (1 <= left <= right <= size[1] and 1 <= top <= bottom <= size[0]):
-        raise AnnotationError(
-            xml,
-            f"object {index}: box xmin={left} ymin={top} xmax={right} ymax={bottom} "
-            f"lies outside its {size[1]} x {size[0]} photo or has no area",
-        )
-    return Box(label, left - 1, top - 1, right, bottom)
+
+
+def _from_zero(first: int) -> int:
+    # The devkit counts pixels from 1 and includes both ends; ours count from 0, ends exclusive.
+    # A 0 was written by a tool that counts from 0: the first pixel as well.
+    return first - 1 if first else 0
+
+
+def _name(element: Element) -> str:
+    return element.findtext("name", "").strip()
 
 
 def _coordinate(xml: Path, index: int, element: Element, side: str) -> int:

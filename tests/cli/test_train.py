@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cli.__main__ import app
+from tests.drawing import draw_voc
+
+
+def test_a_mistyped_rename_is_refused_before_training(tmp_path: Path) -> None:
+    """`--rename` reaches the data set: a name that it has nowhere ends in a sentence, and no run is begun."""
+    folder = draw_voc(tmp_path / "drawn", train=2, val=1)
+    small = ("--set", "classes=cat", "--set", "weights=none", "--set", "batch_size=2", "--device", "cpu")
+    refused = CliRunner().invoke(
+        app, ["train", "--data", str(folder), "--out", str(tmp_path / "run"), "--rename", "taby=cat", *small]
+    )
+    assert refused.exit_code == 2
+    assert "no category taby\n  hint: there are: cat, dog" in refused.stderr
+    assert not (tmp_path / "run").exists()
