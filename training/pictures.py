@@ -1,12 +1,14 @@
-"""Contact sheets of photos with their predicted masks, one per scored epoch."""
+"""Contact sheets of photos with their predicted masks: one per scored epoch, and the best and the worst."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from contract.annotations import AnnotatedImage
+from contract.arrays import Uint8
 from contract.classes import ClassMap
 from contract.images import read_image
 from contract.pictures import draw_overlay
@@ -14,7 +16,29 @@ from training.evaluate import Segmenter
 
 CELL = 320
 COLUMNS = 4
+GAP = 4
+PANEL = 240
+STRIPS = 2
+"""Columns of a sheet whose cells are strips of three panels."""
+LETTERS = 14
 PAPER = 255
+INK = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """
+    One photo's cell in a sheet of the best and the worst.
+
+    Args:
+        image: The photo.
+        truth: (H, W) uint8 true labels.
+        caption: What stands above it.
+    """
+
+    image: AnnotatedImage
+    truth: Uint8
+    caption: str
 
 
 def save_sheet(path: Path, images: Sequence[AnnotatedImage], segment: Segmenter, classes: ClassMap) -> Path:
@@ -27,12 +51,53 @@ def save_sheet(path: Path, images: Sequence[AnnotatedImage], segment: Segmenter,
         segment: Gives the masks.
         classes: Gives the colours.
     """
-    rows = -(-len(images) // COLUMNS)
-    sheet = Image.new("RGB", (CELL * min(COLUMNS, len(images)), CELL * rows), (PAPER,) * 3)
-    for index, image in enumerate(images):
+    cells = []
+    for image in images:
         overlay = Image.fromarray(draw_overlay(read_image(image.path), segment(image), classes))
-        overlay.thumbnail((CELL - 4, CELL - 4))
-        sheet.paste(overlay, (index % COLUMNS * CELL + 2, index // COLUMNS * CELL + 2))
+        overlay.thumbnail((CELL - GAP, CELL - GAP))
+        cells.append(overlay)
+    return _save_grid(path, cells, size=(CELL, CELL), columns=COLUMNS)
+
+
+def save_comparisons(
+    path: Path, comparisons: Sequence[Comparison], segment: Segmenter, classes: ClassMap
+) -> Path:
+    """
+    Draw photos, each beside its true and its predicted mask, into one JPEG.
+
+    Args:
+        path: Where it goes; replaced whole.
+        comparisons: The photos, in the order wanted.
+        segment: Gives the predicted masks.
+        classes: Gives the colours.
+    """
+    strips = [_draw_strip(comparison, segment, classes) for comparison in comparisons]
+    height = max(strip.height for strip in strips) + GAP
+    return _save_grid(path, strips, size=(3 * PANEL + GAP, height), columns=STRIPS)
+
+
+def _draw_strip(comparison: Comparison, segment: Segmenter, classes: ClassMap) -> Image.Image:
+    """Draw a photo, its true mask and its predicted one side by side, under its caption."""
+    image = comparison.image
+    photo, predicted = read_image(image.path), segment(image)
+    panels = [photo, *(draw_overlay(photo, labels, classes) for labels in (comparison.truth, predicted))]
+    top = LETTERS + GAP
+    strip = Image.new("RGB", (3 * PANEL, PANEL + top), (PAPER,) * 3)
+    font = ImageFont.load_default(LETTERS)
+    ImageDraw.Draw(strip).text((0, 0), comparison.caption, fill=INK, font=font)
+    for index, panel in enumerate(map(Image.fromarray, panels)):
+        panel.thumbnail((PANEL - GAP, PANEL - GAP))
+        strip.paste(panel, (index * PANEL, top))
+    return strip
+
+
+def _save_grid(path: Path, cells: Sequence[Image.Image], *, size: tuple[int, int], columns: int) -> Path:
+    """Lay cells of at most this (width, height) [px] out in columns and write them, whole or not at all."""
+    width, height = size
+    rows = -(-len(cells) // columns)
+    sheet = Image.new("RGB", (width * min(columns, len(cells)), height * rows), (PAPER,) * 3)
+    for index, cell in enumerate(cells):
+        sheet.paste(cell, (index % columns * width + GAP // 2, index // columns * height + GAP // 2))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     sheet.save(partial, "JPEG", quality=88)
