@@ -9,6 +9,7 @@ from rich.console import Console
 from contract.annotations import AnnotatedImage
 from contract.errors import AnnotationError, ConfigurationError, DataError
 from contract.processors import available_processors
+from training.checkpoint import load_checkpoint
 from training.data import Example
 from training.datasets import Dataset
 from training.prepare import Plan, say_bad
@@ -64,6 +65,13 @@ def build_prior(recipe: Recipe) -> Prior:
     if recipe.prior == "teacher":
         if not recipe.teacher:
             raise ConfigurationError("prior=teacher asks a trained network", hint="--set teacher=RUN")
+        taught = load_checkpoint(Path(recipe.teacher)).classes
+        if taught != recipe.class_map:
+            raise ConfigurationError(
+                f"teacher {recipe.teacher} knows {', '.join(taught.foreground)}, the recipe learns "
+                f"{', '.join(recipe.classes)}",
+                hint="name a teacher of the same classes, in the same order",
+            )
         return Teacher(Path(recipe.teacher), recipe.teacher_side, grabcut)
     if recipe.prior == "sam":
         if not recipe.sam:

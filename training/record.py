@@ -75,6 +75,8 @@ class Record:
 
 def _append(path: Path, columns: Iterable[str], row: dict[str, Any]) -> None:
     new = not path.exists()
+    if not new:
+        columns = _widen(path, columns)
     with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(columns))
         if new:
@@ -82,18 +84,35 @@ def _append(path: Path, columns: Iterable[str], row: dict[str, Any]) -> None:
         writer.writerow(row)
 
 
+def _widen(path: Path, columns: Iterable[str]) -> list[str]:
+    """Add the columns that a file lacks, which an older version began; gives all it has then."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        there = next(csv.reader(stream), [])  # the header alone: this is asked at every step
+    wide = [*there, *(name for name in columns if name not in there)]
+    if wide != there:
+        _write_rows(path, wide, _read_rows(path)[1])
+    return wide
+
+
 def _drop_rows(path: Path, first_epoch: int) -> None:
     """Keep the rows before an epoch."""
     if not path.is_file():
         return
+    columns, rows = _read_rows(path)
+    kept = [row for row in rows if (row["epoch"] or "x").isdecimal() and int(row["epoch"]) < first_epoch]
+    _write_rows(path, columns, kept)
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
-        columns, rows = reader.fieldnames or [], list(reader)
+        return list(reader.fieldnames or []), list(reader)
+
+
+def _write_rows(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
     partial = path.with_suffix(".partial")
     with partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
-        writer.writerows(
-            row for row in rows if (row["epoch"] or "x").isdecimal() and int(row["epoch"]) < first_epoch
-        )
+        writer.writerows(rows)
     partial.replace(path)

@@ -1,6 +1,7 @@
 """A trained network's opinion inside the boxes, sharpened by GrabCut: the prior of a second round."""
 
 import hashlib
+import multiprocessing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -8,17 +9,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional as F
 
 from contract.annotations import Box
 from contract.arrays import Uint8
 from contract.classes import BACKGROUND
 from contract.errors import CheckpointError
-from contract.geometry import PADDING_VALUE, FitRule
+from contract.geometry import FitRule
 from training.checkpoint import CHECKPOINT_FILE, load_checkpoint
+from training.evaluate import mean_probabilities
 from training.networks.segmentation import SegmentationNetwork
 from training.priors.grabcut import GrabCut
 from training.priors.stacking import stack_objects
+
+CPU = torch.device("cpu")
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -61,7 +64,10 @@ class Teacher:
 
     def _see(self, image: Uint8) -> Probabilities:
         network, fit = _load(self.run)
-        return mirrored_mean(network, FitRule(self.long_side, fit.multiple), image)
+        rule = FitRule(self.long_side, fit.multiple)
+        size = (image.shape[0], image.shape[1])
+        seen: Probabilities = mean_probabilities(network, image, [rule], CPU, size, flip=True).numpy()
+        return seen
 
 
 def allowed(probabilities_KHW: Probabilities, boxes: tuple[Box, ...]) -> Probabilities:
@@ -75,32 +81,11 @@ def allowed(probabilities_KHW: Probabilities, boxes: tuple[Box, ...]) -> Probabi
     return whole
 
 
-@torch.inference_mode()
-def mirrored_mean(network: SegmentationNetwork, fit: FitRule, image: Uint8) -> Probabilities:
-    """
-    Average a network's softmax over a photo and its mirror image: (K, H, W) float32 at the photo's own size.
-
-    Args:
-        network: In evaluation mode.
-        fit: How the photo enters it.
-        image: (H, W, 3) uint8 RGB.
-    """
-    way = fit.fit((image.shape[0], image.shape[1]))
-    pixels = torch.from_numpy(way.fit_image(image)[: way.inner[0], : way.inner[1]])
-    frames = torch.full((2, 3, *way.network), PADDING_VALUE, dtype=torch.uint8)
-    inner = (..., slice(way.inner[0]), slice(way.inner[1]))
-    frames[inner] = torch.stack([pixels, pixels.flip(1)]).permute(0, 3, 1, 2)
-    scores = F.interpolate(network(network.normalise(frames)), way.network, mode="bilinear")
-    straight, mirrored = scores[inner].softmax(dim=1)
-    mean = (straight + mirrored.flip(-1)) / 2
-    whole: Probabilities = F.interpolate(mean[None], way.original, mode="bilinear")[0].numpy()
-    return whole
-
-
 @lru_cache(maxsize=1)
 def _load(run: Path) -> tuple[SegmentationNetwork, FitRule]:
-    """Load once per process; as many processes as cores guess at once, so each has one thread."""
-    torch.set_num_threads(1)
+    """Load once per process."""
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # the processes already fill the cores
     checkpoint = load_checkpoint(run)
     return checkpoint.segmentation(), checkpoint.fit
 

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from contract.classes import IGNORE
-from contract.metrics import boundary_f_score, class_iou, confusion_matrix, label_agreement, mean_iou
+from contract.metrics import (
+    BAND_REACH,
+    boundary_counts,
+    boundary_f,
+    class_iou,
+    confusion_matrix,
+    label_agreement,
+    mean_iou,
+)
 
 TRUTH = np.array(
     [
@@ -62,34 +70,91 @@ def test_agreement_is_the_share_of_equal_pixels() -> None:
     assert label_agreement(TRUTH, PREDICTED) == 11 / 16
 
 
-def disc(left: int) -> np.ndarray:
-    """Draw a square of 8 px in 24 x 32, its left side at `left`."""
-    mask = np.zeros((24, 32), np.uint8)
-    mask[8:16, left : left + 8] = 1
+def test_iou_of_many_at_once() -> None:
+    """Photos or draws in front of the two axes of a matrix stay in front of the classes."""
+    single = confusion_matrix(TRUTH, PREDICTED, 3)
+    assert np.array_equal(class_iou(np.stack([single, 3 * single])), [class_iou(single)] * 2)
+
+
+def square(left: int, *, band: bool = False, top: int = 16) -> np.ndarray:
+    """Draw a square of 24 px in 56 x 80; its outline may lie in the middle of 5 px of void, as VOC's does."""
+    mask = np.zeros((56, 80), np.uint8)
+    if band:
+        mask[top - 2 : top + 27, left - 2 : left + 27] = IGNORE
+        mask[top + 3 : top + 22, left + 3 : left + 22] = 1
+    else:
+        mask[top : top + 24, left : left + 24] = 1
     return mask
 
 
+def edge_score(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return float(boundary_f(boundary_counts(truth, predicted, 3))[1])
+
+
+@pytest.mark.parametrize("band", [False, True], ids=["full masks", "void along the outline"])
 @pytest.mark.parametrize(
-    ("shift", "score"),
+    ("shift", "least", "most"),
     [
-        pytest.param(0, 1.0, id="same"),
-        pytest.param(2, 1.0, id="within the tolerance"),
-        pytest.param(16, 0.0, id="elsewhere"),
+        pytest.param(0, 1.0, 1.0, id="same"),
+        pytest.param(2, 1.0, 1.0, id="within the tolerance"),
+        pytest.param(5, 0.1, 0.4, id="beyond the tolerance"),
+        pytest.param(28, 0.0, 0.0, id="elsewhere"),
     ],
 )
-def test_boundaries_match_within_the_tolerance(shift: int, score: float) -> None:
-    """A boundary 2 px away still counts, one far away does not."""
-    assert boundary_f_score(disc(4), disc(4 + shift), 1) == score
+def test_edges_match_within_three_pixels(band: bool, shift: int, least: float, most: float) -> None:
+    """Edges 2 px away are found, 5 px away but where they cross; a void band changes nothing of it."""
+    truth, predicted = square(20, band=band), square(20 + shift, top=16 + min(shift, 5))
+    assert least <= edge_score(truth, predicted) <= most
 
 
-def test_part_of_a_boundary_scores_between() -> None:
-    """A square of the right place and half the width has both misses and finds."""
-    half = disc(4)
-    half[:, 8:] = 0
-    assert 0 < boundary_f_score(disc(4), half, 1, tolerance=1) < 1
+def test_the_tolerance_is_euclidean() -> None:
+    """Three pixels along a row are near; three along both axes, 4.2 px, are not."""
+    truth, near, far = (np.zeros((16, 24), np.uint8) for _ in range(3))
+    truth[6, 9] = near[6, 12] = far[9, 12] = 1
+    assert edge_score(truth, near) == 1
+    assert edge_score(truth, far) == 0
 
 
-def test_no_boundary_has_no_score() -> None:
-    """Where neither map shows the class, or it fills both, there is nothing to score."""
-    assert math.isnan(boundary_f_score(disc(4), disc(4), 2))
-    assert math.isnan(boundary_f_score(np.ones((4, 4), np.uint8), np.ones((4, 4), np.uint8), 1))
+def test_deep_void_is_scored_on_neither_side() -> None:
+    """An object that the annotator left void may be found or not; its void may touch a labelled one."""
+    truth = square(4)
+    truth[16:40, 40:64] = IGNORE
+    assert edge_score(truth, square(4)) == 1
+    assert edge_score(truth, square(4) | square(40)) == 1
+    touching = square(20)
+    touching[:, 40:] = IGNORE
+    assert edge_score(touching, square(20)) == 1
+
+
+def test_counts_by_hand() -> None:
+    """
+    Of 24 px squared against its left half: 92 true edge pixels, 68 predicted ones.
+
+    Found are the left side (24) and 14 more of top and bottom each, to 3 px beyond the half; right are the
+    left side, 11 more of top and bottom each, and of the half's right side the 3 px below and above them.
+    """
+    half = square(20)
+    half[:, 32:] = 0
+    assert boundary_counts(square(20), half, 3)[1].tolist() == [92, 24 + 2 * 14, 68, 24 + 2 * 11 + 2 * 3]
+
+
+def test_the_photos_border_is_no_edge() -> None:
+    """A class that fills the photo has no edge, and one seen nowhere has none: neither has a score."""
+    full = np.ones((8, 12), np.uint8)
+    scores = boundary_f(boundary_counts(full, full, 3))
+    assert np.isnan(scores).all()
+
+
+def test_an_edge_that_is_not_there_scores_nothing() -> None:
+    """A class that one map alone shows has the score 0, not none."""
+    empty = np.zeros((56, 80), np.uint8)
+    assert edge_score(square(20), empty) == edge_score(empty, square(20)) == 0
+
+
+def test_tiny_and_void_maps_are_counted() -> None:
+    """A map smaller than the tolerance, and one that is all void, are counted without complaint."""
+    assert (
+        boundary_counts(np.array([[0, 1]], np.uint8), np.array([[0, 1]], np.uint8), 2)[1].tolist() == [1] * 4
+    )
+    void = np.full((4 * BAND_REACH, 6), IGNORE, np.uint8)
+    assert not boundary_counts(void, np.ones_like(void), 2).any()

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from contract.errors import ConfigurationError
 from training.recipes.recipe import Recipe
-from training.recipes.voc import voc_boxes, voc_boxes_paper
+from training.recipes.voc import voc_boxes, voc_boxes_paper, voc_boxes_second
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    recipe.__name__: recipe for recipe in (voc_boxes, voc_boxes_paper)
+    recipe.__name__: recipe for recipe in (voc_boxes, voc_boxes_second, voc_boxes_paper)
 }
 
 
