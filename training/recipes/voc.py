@@ -37,8 +37,8 @@ def voc_boxes_second() -> Recipe:
     """
     Go on from `voc_boxes` with its own masks in the boxes, which are better than GrabCut's; for CPUs.
 
-    box2seg train --recipe voc_boxes_second --data VOC_FOLDER --out runs/second --set start=runs/first \\
-        --set teacher=runs/first
+    box2seg train --recipe voc_boxes_second --data VOC_FOLDER --out runs/second --set start=runs/first
+    --set teacher=runs/first
 
     On the same photos: 0.6 h beside other work on one core of an AMD EPYC, and 0.2 h for the masks on two;
     val mIoU7 0.813, without person 0.834 (docs/results.md). A third round begins with the second.
