@@ -144,14 +144,17 @@ def evaluation_images(dataset: Dataset, plan: Plan, console: Console) -> Evaluat
         return Evaluation()
     listing = dataset.load(plan.evaluate_split, skip_bad=plan.skip_bad)
     say_bad(listing.bad, console)
-    problems = [problem for image in listing.images if (problem := _mask_problem(dataset, image))]
-    if len(problems) == len(listing.images):
-        first = f" ({problems[0].message})" if problems else ""
-        words = f"{plan.evaluate_split} has no masks: the run is drawn, not scored{first}"
+    problems = {image: problem for image in listing.images if (problem := _mask_problem(dataset, image))}
+    first = next(iter(problems.values()), None)
+    # COCO and YOLO know the mask of a photo without objects, even where they have no other.
+    telling = [image for image in listing.images if image.boxes or not problems]
+    if all(image in problems for image in telling):
+        reason = f" ({first.message})" if first else ""
+        words = f"{plan.evaluate_split} has no masks: the run is drawn, not scored{reason}"
         console.print(words, style="yellow", markup=False)
         return Evaluation(listing.images)
-    if problems:  # found now, not after an epoch
-        raise problems[0]
+    if first:  # found now, not after an epoch
+        raise first
     return Evaluation(listing.images, has_masks=True)
 
 
