@@ -28,7 +28,7 @@ def evaluate(
     runs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[RUN]...",
+            metavar="RUN",
             help="Runs' folders or checkpoints; all are compared with the first, photo by photo.",
         ),
     ] = None,
@@ -72,7 +72,7 @@ def evaluate(
     includes zero no difference is shown. Scores at another long side, at several scales or with mirror
     images say so in their names.
 
-    Example: box2seg evaluate runs/second runs/first --data VOC2012 --split val
+    Example: box2seg evaluate runs/first runs/second --data VOC2012 --split val
     """
     from cli.scores import Result, photo_rows, print_json, print_tables
     from training.datasets import open_dataset
