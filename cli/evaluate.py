@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cli.options import Rename
+
 if TYPE_CHECKING:
     import torch
 
@@ -24,7 +26,7 @@ SPREAD = 12
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="VOC devkit or COCO folder with masks.")],
+    data: Annotated[Path, typer.Option(help="VOC, COCO or YOLO folder with masks.")],
     runs: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -36,6 +38,7 @@ def evaluate(
         bool, typer.Option("--grabcut", help="Score GrabCut on the photos' own boxes instead of a run.")
     ] = False,
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
+    rename: Rename = None,
     recipe: Annotated[str, typer.Option(help="With --grabcut: gives classes and settings.")] = "voc_boxes",
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     long_side: Annotated[
@@ -76,13 +79,14 @@ def evaluate(
     """
     from cli.scores import Result, photo_rows, print_json, print_tables
     from training.datasets import open_dataset
+    from training.datasets.renames import parse_renames
 
     view = View(long_side, read_scales(scales), flip)
     _refuse_what_does_not_go_together(runs or [], grabcut, view, drawn=bool(worst or best or pictures))
     contestants = [_grabcut(recipe)] if grabcut else [_contestant(run, view, device) for run in runs or []]
     first = contestants[0]
     _refuse_other_classes(contestants)
-    dataset = open_dataset(data, first.classes)
+    dataset = open_dataset(data, first.classes, parse_renames(rename or ()))
     images = _images(dataset, split)
     scores = [_score(contestant, dataset, images, split) for contestant in contestants]
     title = view.title(split)

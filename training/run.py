@@ -16,6 +16,7 @@ from contract.errors import CheckpointError, ConfigurationError
 from contract.manifest import Origin
 from training.average import WeightAverage
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.curves import CURVES_FILE, draw_curves
 from training.data import Example
 from training.datasets import Dataset
 from training.evaluate import evaluate, network_segmenter
@@ -176,7 +177,8 @@ class _Run:
         return averaged
 
     def look(self, epoch: int, step: int, record: Record) -> None:
-        """Draw some of the evaluation split and, where it is time, score it."""
+        """Draw the curves and some of the evaluation split and, where it is time, score it."""
+        draw_curves([self.plan.out], self.plan.out / CURVES_FILE)
         segment = network_segmenter(self.kept.segmentation, self.recipe.fit, self.fabric.device)
         images = self.evaluation.images
         if images:
