@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.options import Rename
+
 if TYPE_CHECKING:
     from contract.annotations import AnnotatedImage
     from contract.arrays import Uint8
@@ -39,9 +41,7 @@ def check(
     classes: Annotated[
         str | None, typer.Option(metavar="A,B", help="Classes to look at. [default: all there are]")
     ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(metavar="OLD=NEW", help="Read a class under another name; repeatable.")
-    ] = None,
+    rename: Rename = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Draw a dozen photos with boxes and GrabCut masks into this JPEG.")
     ] = None,
