@@ -21,11 +21,15 @@ SkipBad = Annotated[
 ]
 Cache = Annotated[Path | None, typer.Option(help="Cached prior masks; default: the user's cache.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Devices = Annotated[int, typer.Option(help="Devices per machine.")]
+Devices = Annotated[int, typer.Option(min=1, help="Devices per machine.")]
 Nodes = Annotated[
     int,
-    typer.Option(help="Machines; start the command on each with torchrun, with --out and --cache shared."),
+    typer.Option(
+        min=1, help="Machines; start the command on each with torchrun, with --out and --cache shared."
+    ),
 ]
 Precision = Annotated[str, typer.Option(help="32-true or bf16-mixed.")]
-Workers = Annotated[int, typer.Option(help="Processes that read ahead.")]
-Accumulate = Annotated[int, typer.Option(help="Parts that a step's batch is computed in, to save memory.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that read ahead.")]
+Accumulate = Annotated[
+    int, typer.Option(min=1, help="Parts that a step's batch is computed in, to save memory.")
+]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
 from training.datasets import Dataset
-from training.prepare import Plan
+from training.prepare import Plan, resume_point
 from training.recipes.ladder import Rung
 from training.recipes.recipe import Recipe
 from training.run import train
@@ -42,14 +42,18 @@ def climb(
     """
     for seed in seeds:
         folders = {name: str(run_folder(plan.out, name, seed)) for name in rungs}
-        for name, rung in rungs.items():
+        seeded = dataclasses.replace(base, seed=seed)
+        # All recipes first: what cannot work is refused before the first row has taken its hours.
+        recipes = {name: rung.recipe(seeded, folders) for name, rung in rungs.items()}
+        for name, recipe in recipes.items():
             out = Path(folders[name])
+            row = dataclasses.replace(plan, out=out, resume=True)
+            resume_point(recipe, dataset, row)  # refuses a row that was trained otherwise
             if finished_run(out):
                 console.print(f"{out}: finished before", highlight=False)
                 continue
-            console.print(f"{out}: {rung.title}", highlight=False)
-            recipe = rung.recipe(dataclasses.replace(base, seed=seed), folders)
-            train(recipe, dataset, dataclasses.replace(plan, out=out, resume=True), console)
+            console.print(f"{out}: {rungs[name].title}", highlight=False)
+            train(recipe, dataset, row, console)
 
 
 def run_folder(out: Path, name: str, seed: int) -> Path:

@@ -11,7 +11,7 @@ class WeightAverage:
     Exponential moving average of weights and batch statistics (Polyak and Juditsky, 1992).
 
     Args:
-        network: What is averaged; its weights are the first average.
+        network: What is averaged; its weights after the first step are the first average.
         decay: Weight of the old average at each step, in (0, 1); less at first, so that the first
             weights are soon forgotten.
     """

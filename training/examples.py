@@ -7,11 +7,13 @@ from pathlib import Path
 from rich.console import Console
 
 from contract.annotations import AnnotatedImage
-from contract.errors import AnnotationError, ConfigurationError, DataError
+from contract.errors import AnnotationError, ConfigurationError, DataError, ImageError
+from contract.images import read_image
 from contract.processors import available_processors
 from training.checkpoint import load_checkpoint
 from training.data import Example
 from training.datasets import Dataset
+from training.datasets.entries import read_lines
 from training.prepare import Plan, say_bad
 from training.priors import Prior
 from training.priors.boxes import FilledBoxes
@@ -34,7 +36,10 @@ def training_examples(recipe: Recipe, dataset: Dataset, plan: Plan, console: Con
     """
     listing = dataset.load(plan.train_split, skip_bad=plan.skip_bad)
     say_bad(listing.bad, console)
-    masked = masked_names(recipe, dataset, plan, listing.images)
+    names = masked_names(recipe, dataset, plan, listing.images)
+    masked = check_masks(
+        dataset, [image for image in listing.images if image.name in names], console, skip_bad=plan.skip_bad
+    )
     if recipe.learn == "masks":
         return [_masked(dataset, image) for image in listing.images if image.name in masked]
     if not any(image.boxes for image in listing.images):
@@ -42,7 +47,7 @@ def training_examples(recipe: Recipe, dataset: Dataset, plan: Plan, console: Con
             f"{dataset.name} {plan.train_split}: no box of {', '.join(recipe.classes)}",
             hint="choose classes that it has: --set classes=A,B",
         )
-    unmasked = [image for image in listing.images if image.name not in masked]
+    unmasked = [image for image in listing.images if image.name not in names]
     cache = PriorCache(build_prior(recipe), plan.cache)
     guessed = dict(guess_all(cache, unmasked, console, skip_bad=plan.skip_bad))
     return [
@@ -96,7 +101,7 @@ def masked_names(
         return there
     path = Path(recipe.masks)
     if path.is_file():
-        names = frozenset(path.read_text(encoding="utf-8").split())
+        names = frozenset(read_lines(path))
     else:
         names = frozenset(image.name for image in dataset.load(recipe.masks, skip_bad=plan.skip_bad).images)
     strange = sorted(names - there)
@@ -111,6 +116,31 @@ def masked_names(
             hint="name a split of the data set, or a text file with a photo's name per line",
         )
     return names
+
+
+def check_masks(
+    dataset: Dataset, images: Sequence[AnnotatedImage], console: Console, *, skip_bad: bool
+) -> frozenset[str]:
+    """
+    Read all masks and photos once, so that a bad one is found now, not hours later; names the good ones.
+
+    Raises:
+        AnnotationError: For the first bad one, unless bad ones are to be skipped.
+    """
+    bad: dict[str, AnnotationError] = {}
+    with progress_bar(console, "reading masks", len(images)) as bar:
+        for image in bar.around(images):
+            try:
+                dataset.truth(image)
+                read_image(image.path)
+            except AnnotationError as error:
+                bad[image.name] = error
+            except ImageError as error:
+                bad[image.name] = AnnotationError(image.path, error.message.removeprefix(f"{image.path}: "))
+            if image.name in bad and not skip_bad:
+                raise bad[image.name]
+    say_bad(list(bad.values()), console)
+    return frozenset(image.name for image in images if image.name not in bad)
 
 
 def guess_all(

@@ -33,13 +33,13 @@ class Learner:
     Args:
         network: `Box2Seg`, set up by fabric.
         optimizer: Its optimiser, set up by fabric.
-        weights: The network itself, as it was before fabric wrapped it.
+        bare: The network itself, as it was before fabric wrapped it.
         average: The running average of its weights, where one is kept.
     """
 
     network: _FabricModule
     optimizer: Optimizer
-    weights: nn.Module
+    bare: nn.Module
     average: WeightAverage | None
 
 
@@ -87,7 +87,7 @@ def train_epoch(
         parts = [next(batches) for _ in range(plan.accumulate)]
         waited = time.monotonic() - began
         try:
-            numbers = train_step(fabric, learner, parts, weights, diagnostics)
+            numbers = train_step(fabric, learner, parts, weights, diagnostics, gamma=recipe.gamma)
         except TrainingError as error:
             where = f"epoch {epoch + 1}, step {step}"
             raise TrainingError(f"{where}: {error.message}", hint=error.hint) from error
@@ -99,7 +99,13 @@ def train_epoch(
 
 
 def train_step(
-    fabric: Fabric, learner: Learner, parts: Sequence[Batch], weights: LossWeights, diagnostics: Diagnostics
+    fabric: Fabric,
+    learner: Learner,
+    parts: Sequence[Batch],
+    weights: LossWeights,
+    diagnostics: Diagnostics,
+    *,
+    gamma: float,
 ) -> dict[str, float]:
     """
     Take one step over a batch in parts; gives the loss and its terms, means over the parts.
@@ -109,7 +115,8 @@ def train_step(
         learner: What is changed.
         parts: The batch's parts, of one size; gradients are summed over them before the step.
         weights: Of the loss terms.
-        diagnostics: Of the epoch; its gamma is the filling-rate loss's.
+        diagnostics: Of the epoch; the batch is taken in.
+        gamma: See `filling_rate_loss`.
 
     Raises:
         TrainingError: If a term or the gradient is no number; the weights are then as they were.
@@ -120,7 +127,7 @@ def train_step(
         on_device = batch.to(fabric.device)
         with fabric.no_backward_sync(learner.network, enabled=unfinished):
             prediction = learner.network(on_device.images_B3HW)
-            loss, terms = total_loss(prediction, on_device, weights, gamma=diagnostics.gamma)
+            loss, terms = total_loss(prediction, on_device, weights, gamma=gamma)
             fabric.backward(loss / len(parts))
         diagnostics.add(prediction, on_device)
         for name, value in {"loss": loss.detach(), **terms}.items():
@@ -132,7 +139,7 @@ def train_step(
     learner.optimizer.step()
     learner.optimizer.zero_grad(set_to_none=True)
     if learner.average is not None:
-        learner.average.update(learner.weights)
+        learner.average.update(learner.bare)
     return _mean_over_processes(fabric, sums)
 
 

@@ -10,7 +10,6 @@ from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
-from torch import nn
 
 from contract.errors import CheckpointError, ConfigurationError
 from contract.manifest import Origin
@@ -23,7 +22,7 @@ from training.evaluate import evaluate, network_segmenter
 from training.examples import training_examples
 from training.loop import Learner, epoch_samples, steps_per_epoch, train_epoch
 from training.networks.box2seg import Box2Seg
-from training.networks.encoders import load_weights
+from training.networks.encoders import load_weights, synchronise_norms
 from training.optim import build_optimizer
 from training.origin import code_commit, machine_name
 from training.pictures import save_sheet, spread
@@ -77,6 +76,9 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
     first_epoch = int(last.training["epoch"]) + 1 if last else 0
     record = Record(plan.out, console, first_epoch, steps) if fabric.is_global_zero else None
     try:
+        if record is not None and first_epoch == recipe.epochs and not run.scores:
+            # Broken off in its last score.
+            run.finish(first_epoch - 1, first_epoch * steps, record)
         with progress_bar(console, "training", steps * recipe.epochs, done=steps * first_epoch) as bar:
             for epoch in range(first_epoch, recipe.epochs):
                 bar.title = _title(recipe, epoch)
@@ -86,8 +88,7 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
                 if record is not None:
                     run.scores = {}  # those of an earlier epoch are not of these weights
                     save_checkpoint(run.checkpoint(epoch), plan.out)
-                    run.look(epoch, (epoch + 1) * steps, record)
-                    save_checkpoint(run.checkpoint(epoch), plan.out)
+                    run.finish(epoch, (epoch + 1) * steps, record)
                 fabric.barrier()
     finally:
         if record is not None:
@@ -145,18 +146,22 @@ class _Run:
             self.network.load_state_dict(self.last.training.get("network", self.last.weights))
             self.scores = self.last.scores
         elif self.recipe.start:
-            start_from(self.network, Path(self.recipe.start))
+            start_from(self.network, Path(self.recipe.start), self.recipe)
         else:
             load_weights(self.network.segmentation.encoder, self.recipe.weights)
         if self.fabric.world_size > 1 and self.fabric.device.type == "cuda":
-            # In place, but for the root.
-            nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
+            synchronise_norms(self.network)
         self.optimizer = build_optimizer(self.network, self.recipe)
         self.average = WeightAverage(self.network, self.recipe.average) if self.recipe.average else None
 
     def set_up(self, examples: list[Example]) -> Learner:
         """Move network and optimiser to their device, and begin to count the time."""
-        self.reads = what_is_read(self.recipe, examples)
+        self.reads = what_is_read(self.recipe, examples, self.dataset.name, self.plan.train_split)
+        if self.last is not None and self.last.origin.reads != self.reads:
+            raise ConfigurationError(
+                f"{self.plan.out} has read {self.last.origin.reads}; now it would read {self.reads}",
+                hint="resume with the list of masks as it was, or choose another --out",
+            )
         network, optimizer = self.fabric.setup(self.network, self.optimizer)
         if self.average is not None:
             self.average.model.to(self.fabric.device)
@@ -176,9 +181,13 @@ class _Run:
         assert isinstance(averaged, Box2Seg)
         return averaged
 
+    def finish(self, epoch: int, step: int, record: Record) -> None:
+        """Look at an epoch's weights and keep them with their scores."""
+        self.look(epoch, step, record)
+        save_checkpoint(self.checkpoint(epoch), self.plan.out)
+
     def look(self, epoch: int, step: int, record: Record) -> None:
-        """Draw the curves and some of the evaluation split and, where it is time, score it."""
-        draw_curves([self.plan.out], self.plan.out / CURVES_FILE)
+        """Draw some of the evaluation split, score it where it is time, and draw the curves."""
         segment = network_segmenter(self.kept.segmentation, self.recipe.fit, self.fabric.device)
         images = self.evaluation.images
         if images:
@@ -189,6 +198,7 @@ class _Run:
             score = evaluate(segment, self.dataset, images)
             self.scores = score.named(str(self.plan.evaluate_split), unscored=self.recipe.unscored)
             record.scores(epoch, step, self.scores)
+        draw_curves([self.plan.out], self.plan.out / CURVES_FILE)
 
     def checkpoint(self, epoch: int) -> Checkpoint:
         """Give all that is to be kept after an epoch."""
@@ -219,14 +229,21 @@ class _Run:
         )
 
 
-def start_from(network: Box2Seg, path: Path) -> None:
+def start_from(network: Box2Seg, path: Path, recipe: Recipe) -> None:
     """
     Give all three networks the weights of an earlier run.
 
     Raises:
-        CheckpointError: If they do not fit; names the first tensor.
+        CheckpointError: If they do not fit, naming the first tensor, or know other classes.
     """
-    weights = load_checkpoint(path).weights
+    earlier = load_checkpoint(path)
+    if earlier.classes != recipe.class_map:
+        raise CheckpointError(
+            f"{path} knows {', '.join(earlier.classes.foreground)}, the recipe learns "
+            f"{', '.join(recipe.classes)}",
+            hint="start from a run of the same classes, in the same order",
+        )
+    weights = earlier.weights
     wanted = network.state_dict()
     wrong = [name for name in wanted if name not in weights or weights[name].shape != wanted[name].shape]
     if wrong or len(weights) != len(wanted):

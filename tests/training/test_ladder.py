@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from contract.classes import ClassMap
+from contract.errors import ConfigurationError
 from tests.training.small import plan, small_recipe
 from training.ablation import climb, finished_run, results_table, run_folder
 from training.datasets.voc import VocDataset
@@ -50,9 +51,9 @@ def test_table_says_what_each_row_read(climbed: Path) -> None:
     rungs = ladder(str(climbed / FEW))
     table = results_table(climbed, rungs, [0, 1]).splitlines()
     reads = {line.split("|")[1].strip(): line.split("|")[3].strip() for line in table[2:]}
-    assert reads["masks"] == "12 masks"
+    assert reads["masks"] == "12 masks of drawn train"
     assert reads["teacher"] == "boxes"
-    assert reads["few_tuned"] == f"5 masks of {climbed / FEW}, boxes"
+    assert reads["few_tuned"] == f"5 masks of drawn {climbed / FEW}, boxes"
     score = finished_run(run_folder(climbed, "masks", 0)).scores["val mIoU3"]  # type: ignore[union-attr]
     assert f"**{score:.3f}** ({score:.3f})" in table[2]
 
@@ -72,6 +73,14 @@ def test_finished_rows_stay(climbed: Path, drawn_voc: Path, classes: ClassMap) -
     )
     assert "masks-0: finished before" in console.file.getvalue()  # type: ignore[attr-defined]
     assert (climbed / "masks-0" / "checkpoint.pt").stat().st_mtime_ns == written
+
+
+def test_rows_of_another_recipe_are_refused(climbed: Path, drawn_voc: Path, classes: ClassMap) -> None:
+    """A finished row that was trained with other values is not taken for one of this ladder."""
+    rungs, dataset = ladder(str(climbed / FEW)), VocDataset(drawn_voc, classes)
+    base = small_recipe("epochs=1", "evaluate_every=1", "gamma=0.5")
+    with pytest.raises(ConfigurationError, match="other values of gamma"):
+        climb(base, {"masks": rungs["masks"]}, [0], dataset, plan(climbed, out=climbed), Console(quiet=True))
 
 
 def test_finetune_keeps_what_the_run_was() -> None:
@@ -94,7 +103,7 @@ def test_verbs(climbed: Path, drawn_voc: Path, tmp_path: Path) -> None:
     assert finished_run(tmp_path / "tuned").origin.reads.startswith("5 masks")  # type: ignore[union-attr]
     common = ["ablate", "--data", str(drawn_voc), "--out", str(climbed), "--few", few]
     table = CliRunner().invoke(app, [*common, "--table-only", "--row", "masks"])
-    assert "| masks | cross entropy on all masks: F | 12 masks |" in table.output
+    assert "| masks | cross entropy on all masks: F | 12 masks of drawn train |" in table.output
     wrong = CliRunner().invoke(app, [*common, "--row", "mask"])
     assert wrong.exit_code == 2
     assert "there are masks, boxes, grabcut" in wrong.output

@@ -4,21 +4,20 @@ import platform
 import subprocess
 import sys
 
-import pytest
 
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
 def test_freed_memory_is_kept() -> None:
-    """A process that freed 200 MB still holds them afterwards, and uses them for the next tensors."""
+    """A process that freed 200 MB uses them for the next tensors; with another C library nothing is done."""
     # In a process of its own: the setting cannot be taken back.
     code = """
 import resource, torch
 from training.memory import keep_freed_memory
-assert keep_freed_memory()
+import platform
+assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(50_000_000); before = faults()
 torch.ones(50_000_000); print(faults() - before)
 """
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert int(output) < 1000  # 200 MB are 50,000 pages
+    # 200 MB are 50,000 pages.
+    assert int(output) < 1000 or platform.libc_ver()[0] != "glibc"

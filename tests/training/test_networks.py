@@ -7,7 +7,7 @@ import torch
 
 from contract.errors import ConfigurationError
 from training.networks.box2seg import Box2Seg
-from training.networks.encoders import Encoder, load_weights
+from training.networks.encoders import Encoder, load_weights, synchronise_norms
 from training.networks.segmentation import NetworkSpec, labels_and_confidence
 
 LITE0 = "tf_efficientnet_lite0"
@@ -75,3 +75,14 @@ def test_confidence_is_the_winners_probability() -> None:
     best, winner = logits.softmax(dim=1).max(dim=1)
     assert torch.equal(labels.long(), winner)
     assert (confidence.float() - best * 255).abs().max() <= 0.5 + 1e-3
+
+
+def test_synchronised_norms_keep_their_activations() -> None:
+    """Batch norms that speak across devices give what they gave before, activations included."""
+    network = Encoder(LITE0).eval()
+    image = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        before = network(image)
+        after = synchronise_norms(network).eval()(image)
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in network.modules())
+    assert all(torch.allclose(first, second, atol=1e-5) for first, second in zip(before, after, strict=True))

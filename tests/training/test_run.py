@@ -214,11 +214,11 @@ def test_masks_alone_read_no_box(drawn_voc: Path, classes: ClassMap, tmp_path: P
     dataset = VocDataset(drawn_voc, classes)
     recipe = cross_entropy(small_recipe("learn=masks", "epochs=1", "warm_epochs=0"))
     plain = train(recipe, dataset, plan(tmp_path), quiet())
-    assert plain.origin.reads == "12 masks"
+    assert plain.origin.reads == "12 masks of drawn train"
     both = train(
         small_recipe("learn=masks", "epochs=1"), dataset, plan(tmp_path, out=tmp_path / "both"), quiet()
     )
-    assert both.origin.reads == "12 masks, boxes"
+    assert both.origin.reads == "12 masks of drawn train, boxes"
 
 
 def test_what_a_start_and_a_teacher_read_is_said(dataset: VocDataset, tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_what_a_start_and_a_teacher_read_is_said(dataset: VocDataset, tmp_path: 
     }.items():
         recipe = small_recipe("epochs=1", *changes)
         checkpoint = train(recipe, dataset, plan(tmp_path, out=tmp_path / name), quiet())
-        assert checkpoint.origin.reads == "12 masks, boxes"
+        assert checkpoint.origin.reads == "12 masks of drawn train, boxes"
 
 
 def test_start_of_another_network_is_refused(dataset: VocDataset, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_start_of_another_network_is_refused(dataset: VocDataset, tmp_path: Path
 
 
 def test_a_loss_that_is_no_number_stops_the_run(dataset: VocDataset, tmp_path: Path) -> None:
-    """A rate that blows up ends in the term's name, and the last finished epoch is still whole."""
+    """A rate that blows up ends in the term's name, and nothing of it is kept."""
     recipe = small_recipe("optimizer=sgd", "learning_rate=1e30", "epochs=1")
     with pytest.raises(TrainingError, match=r"epoch 1, step \d: \w+ is (nan|inf)"):
         train(recipe, dataset, plan(tmp_path), quiet())
@@ -251,8 +251,56 @@ def test_a_loss_that_is_no_number_stops_the_run(dataset: VocDataset, tmp_path: P
 
 
 def test_a_step_in_parts(dataset: VocDataset, tmp_path: Path) -> None:
-    """A batch of four in two parts takes as many steps as a whole one; parts that do not fit are refused."""
-    train(small_recipe("epochs=1"), dataset, plan(tmp_path, accumulate=2), quiet())
-    assert len(curve(tmp_path / "run")) == 3
+    """A batch of four in two parts gives the losses of a whole one; parts that do not fit are refused."""
+    recipe = small_recipe("epochs=1", "frozen_norm=true")
+    train(recipe, dataset, plan(tmp_path, out=tmp_path / "whole"), quiet())
+    train(recipe, dataset, plan(tmp_path, accumulate=2), quiet())
+    losses = [[float(loss) for _, loss in curve(tmp_path / name)] for name in ("whole", "run")]
+    # Each photo's loss is the same; what is left is the order of sums.
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    assert len(losses[1]) == 3
     with pytest.raises(ConfigurationError, match="at least 2 photos to each"):
         train(small_recipe("epochs=1"), dataset, plan(tmp_path, out=tmp_path / "b", accumulate=3), quiet())
+
+
+def test_broken_off_in_its_last_score(dataset: VocDataset, tmp_path: Path) -> None:
+    """A run broken off while its last epoch is scored is scored when it is resumed."""
+    recipe, broken = small_recipe("epochs=1"), plan(tmp_path, resume=True)
+    interrupting = Interrupting(dataset.root, dataset.classes, itertools.count(1), 4 + 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, interrupting, broken, quiet())
+    assert load_checkpoint(tmp_path / "run").scores == {}
+    assert train(recipe, dataset, broken, quiet()).scores["val mIoU3"] >= 0
+
+
+def test_a_missing_training_mask_is_found_before_training(
+    drawn_voc: Path, classes: ClassMap, tmp_path: Path
+) -> None:
+    """A photo named for its mask that has none stops the run before its first step, or is left out."""
+    folder = Path(shutil.copytree(drawn_voc, tmp_path / "voc"))
+    (folder / "SegmentationClass" / "drawn_0003.png").unlink()
+    dataset, recipe = VocDataset(folder, classes), small_recipe("learn=masks", "epochs=1")
+    with pytest.raises(AnnotationError, match=r"drawn_0003\.png"):
+        train(recipe, dataset, plan(tmp_path), quiet())
+    checkpoint = train(recipe, dataset, plan(tmp_path, skip_bad=True), quiet())
+    assert checkpoint.origin.reads.startswith("11 masks")
+
+
+def test_a_changed_list_of_masks_is_refused(dataset: VocDataset, tmp_path: Path) -> None:
+    """A run resumed with other masks than it began with would say less than it read, and is refused."""
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"drawn_{index:04d}\n" for index in range(8)))
+    recipe = small_recipe("learn=masks", f"masks={names}", "epochs=1")
+    train(recipe, dataset, plan(tmp_path), quiet())
+    names.write_text("".join(f"drawn_{index:04d}\n" for index in range(4)))
+    with pytest.raises(ConfigurationError, match="has read 8 masks"):
+        train(recipe, dataset, plan(tmp_path, resume=True), quiet())
+
+
+def test_start_of_other_classes_is_refused(dataset: VocDataset, drawn_voc: Path, tmp_path: Path) -> None:
+    """Weights whose channels mean other classes fit in shape, and are refused by name."""
+    first = tmp_path / "first"
+    train(small_recipe("epochs=1"), dataset, plan(tmp_path, out=first), quiet())
+    recipe = small_recipe("epochs=1", "classes=dog,cat", f"start={first}")
+    with pytest.raises(CheckpointError, match="knows cat, dog, the recipe learns dog, cat"):
+        train(recipe, VocDataset(drawn_voc, recipe.class_map), plan(tmp_path), quiet())

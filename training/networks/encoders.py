@@ -8,6 +8,7 @@ from typing import Any
 import timm
 import torch
 from timm.data.config import resolve_data_config
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 
 from contract.errors import ConfigurationError, DependencyMissing
@@ -90,6 +91,16 @@ def load_weights(encoder: Encoder, weights: str) -> None:
         )
     encoder.body.load_state_dict({key: state[key] for key in wanted})
     log.info("encoder %s: weights from %s", encoder.name, source)
+
+
+def synchronise_norms(network: nn.Module) -> nn.Module:
+    """
+    Let batch norms take their statistics over all devices; the children are changed in place.
+
+    timm keeps activations in its batch norms, which torch's own conversion would lose.
+    """
+    synchronised: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return synchronised
 
 
 def _weights(name: str, weights: str) -> tuple[str, dict[str, Tensor]]:

@@ -37,6 +37,7 @@ def cross_entropy(recipe: Recipe) -> Recipe:
         recipe,
         prior="grabcut",
         teacher="",
+        sam="",
         warm_epochs=0,
         foreground=0.0,
         background=0.0,
