@@ -6,7 +6,7 @@ import sys
 
 
 def test_freed_memory_is_kept() -> None:
-    """A process that freed 200 MB uses them for the next tensors; with another C library nothing is done."""
+    """A process that freed 200 MB uses them for the next 100; with another C library nothing is done."""
     # In a process of its own: the setting cannot be taken back.
     code = """
 import resource, torch
@@ -16,8 +16,8 @@ assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(50_000_000); before = faults()
-torch.ones(50_000_000); print(faults() - before)
+torch.ones(25_000_000); print(faults() - before)
 """
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    # 200 MB are 50,000 pages.
+    # 100 MB are 25,000 pages.
     assert int(output) < 1000 or platform.libc_ver()[0] != "glibc"
