@@ -99,10 +99,10 @@ def evaluate(
         for contestant, score in zip(contestants, scores, strict=True)
     ]
     ranks = {"worst": photo_rows(scores[0], worst), "best": photo_rows(scores[0], best, highest=True)}
-    if pictures:
+    shown = {name: rows for name, rows in ranks.items() if rows}
+    (print_json if as_json else print_tables)(results, shown, photos=len(images))
+    if pictures:  # last: what cannot be written must not take the scores with it
         _draw(pictures, dataset, images, first, [row for rows in ranks.values() for row in rows])
-    ranks = {name: rows for name, rows in ranks.items() if rows}
-    (print_json if as_json else print_tables)(results, ranks, photos=len(images))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +223,13 @@ def _refuse_other_classes(contestants: list[Contestant]) -> None:
 
 def _grabcut(recipe: str) -> Contestant:
     from training.evaluate import prior_segmenter
-    from training.examples import build_prior
+    from training.priors.grabcut import GrabCut
     from training.recipes import find_recipe
 
     chosen = find_recipe(recipe)
-    return Contestant("GrabCut", chosen.class_map, chosen.unscored, prior_segmenter(build_prior(chosen)))
+    return Contestant(
+        "GrabCut", chosen.class_map, chosen.unscored, prior_segmenter(GrabCut(chosen.grabcut_iterations))
+    )
 
 
 def _contestant(run: Path, view: View, device: str) -> Contestant:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import Rename
+
 if TYPE_CHECKING:
     from contract.annotations import AnnotatedImage, Box
     from contract.arrays import Uint8
@@ -17,9 +19,10 @@ def inspect(
     run: Annotated[Path, typer.Argument(help="A run's folder or checkpoint.")],
     photo: Annotated[str, typer.Argument(help="A photo's file; with --data, its name there.")],
     data: Annotated[
-        Path | None, typer.Option(help="VOC devkit or COCO folder that has the photo, its boxes and mask.")
+        Path | None, typer.Option(help="VOC, COCO or YOLO folder that has the photo, its boxes and mask.")
     ] = None,
     split: Annotated[str, typer.Option(help="With --data: the split that lists the photo.")] = "val",
+    rename: Rename = None,
     box: Annotated[
         list[str] | None,
         typer.Option(metavar="CLASS:LEFT,TOP,RIGHT,BOTTOM", help="A box around an object [px]; repeatable."),
@@ -53,7 +56,7 @@ def inspect(
     if data is None:
         annotated, truth = _from_file(Path(photo), box or [], classes), None
     else:
-        annotated, truth = _from_data(data, split, photo, box or [], classes)
+        annotated, truth = _from_data(data, split, photo, box or [], classes, rename or [])
     seen = inspect_photo(checkpoint, annotated, pixel=_pixel(pixel) if pixel else None)
     title = f"{annotated.name} of {split}" if data else Path(photo).name
     typer.echo(draw_inspection(seen, classes, target, title=f"{title}, seen by {run}", truth=truth))
@@ -68,15 +71,16 @@ def _from_file(photo: Path, boxes: list[str], classes: ClassMap) -> AnnotatedIma
 
 
 def _from_data(
-    data: Path, split: str, name: str, boxes: list[str], classes: ClassMap
+    data: Path, split: str, name: str, boxes: list[str], classes: ClassMap, rename: list[str]
 ) -> tuple[AnnotatedImage, Uint8 | None]:
     """Find a photo by its name, with its boxes and, where there is one, its mask."""
     from contract.errors import AnnotationError, ConfigurationError, DataError
     from training.datasets import open_dataset
+    from training.datasets.renames import parse_renames
 
     if boxes:
         raise ConfigurationError("--box and --data: boxes come from the data set", hint="leave one out")
-    dataset = open_dataset(data, classes)
+    dataset = open_dataset(data, classes, parse_renames(rename))
     images = {image.name: image for image in dataset.load(split, skip_bad=True).images}
     if name not in images:
         example = next(iter(images), "none")

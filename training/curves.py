@@ -14,10 +14,9 @@ from matplotlib.lines import Line2D
 
 from contract.errors import DataError
 from training.figures import new_figure, save_figure
-from training.record import SCORES_FILE, STEPS_FILE
+from training.record import DIAGNOSTICS_FILE, SCORES_FILE, STEPS_FILE
 
 CURVES_FILE = "curves.png"
-DIAGNOSTICS_FILE = "diagnostics.csv"
 """Has a column `epoch` and any others; every one that holds numbers is drawn."""
 
 COLUMNS = 4

@@ -88,7 +88,7 @@ def _predict(checkpoint: Checkpoint, fit: Fit, image: Uint8) -> Prediction:
 
 
 def _grabcut(checkpoint: Checkpoint) -> GrabCut:
-    """Give GrabCut as the checkpoint was trained with."""
+    """Give GrabCut with as many rounds as in the checkpoint's recipe; a run may have had another prior."""
     iterations = checkpoint.recipe.get("grabcut_iterations")
     return GrabCut(iterations=iterations) if iterations else GrabCut()
 

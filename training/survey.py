@@ -282,6 +282,6 @@ def sheet_images(
     if not entries:
         return None
     met = dict.fromkeys(wanted.name(box.name) for entry in entries for box in entry.boxes)
-    classes = class_map([name for name in met if name is not None])
+    classes = class_map([name for name in met if name and name != "background"])
     labels = label_names(classes, wanted.renames)
     return [annotate(entry, labels) for entry in entries], classes

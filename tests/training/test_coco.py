@@ -121,11 +121,13 @@ def test_crowds_are_void_and_give_no_box(folder: Path, classes: ClassMap) -> Non
         (None, "has no mask"),
         ([[1, 1, 5, 5]], "a polygon of 4 numbers"),
         ([["a"] * 6], "unreadable mask"),
+        ([[1, 1, 5, 1, float("nan"), 5]], "leaves its photo by far"),
+        ([[1, 1, 5, 1, 1e9, 5]], "leaves its photo by far"),
         ({"counts": "abc"}, "unreadable mask"),
         ({"size": [5, 5], "counts": [25]}, "the photo is"),
         ({"size": [64, 96], "counts": [5, 7]}, "run lengths of 12 pixels"),
     ],
-    ids=["none", "too short", "no numbers", "no size", "other size", "too few pixels"],
+    ids=["none", "too short", "no numbers", "NaN", "far", "no size", "other size", "too few pixels"],
 )
 def test_bad_masks_are_named(segmentation: object, problem: str, folder: Path, classes: ClassMap) -> None:
     """A mask that cannot be read is refused with its annotation's id."""

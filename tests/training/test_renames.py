@@ -57,6 +57,13 @@ def test_mistyped_names_are_refused(
         dataset.load("train")
 
 
+def test_a_mistyped_new_name_is_refused(tmp_path: Path) -> None:
+    """Renamed to no class that is learned, objects would be lost in the background: it is refused."""
+    dataset = open_dataset(draw("voc", tmp_path / "data"), class_map(("cat",)), {"dog": "caat"})
+    with pytest.raises(DataError, match=r"no class that is learned: dog=caat\n.*background, cat"):
+        dataset.load("train")
+
+
 def draw(layout: str, root: Path) -> Path:
     if layout == "voc":
         return draw_voc(root, train=1, val=0)

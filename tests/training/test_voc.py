@@ -189,6 +189,13 @@ def test_the_devkits_lists_of_one_class_are_no_splits(folder: Path) -> None:
     assert VocFolder(folder).keys("test") == ["drawn_0000"]
 
 
+def test_photos_named_like_a_class_list_are_a_split(folder: Path) -> None:
+    """A list whose photos are named "IMG 1" looks like a class's list, and is offered all the same."""
+    (folder / "ImageSets" / "Segmentation" / "new.txt").write_text("IMG 1\n")
+    assert VocFolder(folder).splits() == ("new", "train", "val")
+    assert VocFolder(folder).keys("new") == ["IMG 1"]
+
+
 def test_boxes_counted_from_zero_begin_at_the_first_pixel(folder: Path, classes: ClassMap) -> None:
     """A tool that counts from 0 writes xmin 0: the box begins at the photo's edge."""
     first_xml(folder).write_text(xml_of("cat", 0, 0, 20, 30))

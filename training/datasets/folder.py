@@ -134,6 +134,12 @@ class FolderDataset:
             there = ", ".join(sorted({*found, *self.folder.declared(split)})) or "none"
             problem = f"{self.name} {split}: no category {', '.join(unknown)}"
             raise DataError(problem, hint=f"there are: {there}")
+        lost = [f"{old}={new}" for old, new in self.renames.items() if new not in self.classes.names]
+        if lost:
+            raise DataError(
+                f"{self.name}: renamed to no class that is learned: {', '.join(lost)}",
+                hint=f"rename to one of {', '.join(self.classes.names)}",
+            )
 
 
 def gather(keys: Iterable[str], read: Callable[[str], AnnotatedImage], *, skip_bad: bool) -> Listing:

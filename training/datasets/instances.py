@@ -75,7 +75,7 @@ def read_instances(path: Path, *, masks: bool) -> Instances:
     """
     try:
         content = json.loads(read_text(path), object_hook=partial(_compact, masks=masks))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: broken JSON ({error})") from error
     photos = {str(key): str(name) for key, name in _rows(path, content, "images", ("id", "file_name"))}
     categories = {str(key): str(name) for key, name in _rows(path, content, "categories", ("id", "name"))}

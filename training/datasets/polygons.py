@@ -12,6 +12,10 @@ from contract.classes import BACKGROUND
 Inside = npt.NDArray[np.bool_]
 
 
+FAR = 4
+"""Long sides of the photo that a polygon may reach away from its corner."""
+
+
 def fill_polygons(polygons: Sequence[Sequence[float]], size: Size) -> Inside:
     """
     Give the pixels inside at least one of an object's outlines.
@@ -22,12 +26,15 @@ def fill_polygons(polygons: Sequence[Sequence[float]], size: Size) -> Inside:
 
     Raises:
         TypeError: If these are no numbers.
-        ValueError: If a polygon has an odd count of them, or fewer than six.
+        ValueError: If a polygon has an odd count of them, or fewer than six, or lies far outside.
     """
     for polygon in polygons:
         # pycocotools takes four numbers for a box, and reads past the end of fewer.
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(f"a polygon of {len(polygon)} numbers")
+        # It also dies of numbers that are none, or so large that no memory holds the outline.
+        if not all(abs(number) <= FAR * max(size) for number in polygon):
+            raise ValueError("a polygon that leaves its photo by far")
     inside: Inside = rle.decode(rle.merge(rle.frPyObjects(list(polygons), *size))).astype(bool)
     return inside
 

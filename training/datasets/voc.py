@@ -76,7 +76,7 @@ class VocFolder(Folder):
         try:
             with Image.open(path) as file:
                 mask = np.asarray(file.convert("RGB") if file.mode == "RGBA" else file)
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow says SyntaxError of a broken PNG
             raise AnnotationError(path, f"no readable mask ({error})") from error
         if mask.shape not in (image.size, (*image.size, 3)) or mask.dtype != np.uint8:
             raise AnnotationError(
@@ -97,6 +97,10 @@ class VocDataset(FolderDataset):
 
 
 def _is_class_list(path: Path) -> bool:
+    """Tell cat_train.txt beside train.txt, whose lines have a sign, from a list of photos named "IMG 1"."""
+    split = f"{path.stem.rpartition('_')[2]}.txt"
+    if split == path.name or not any((path.parents[1] / folder / split).is_file() for folder in LIST_FOLDERS):
+        return False
     with path.open(encoding="utf-8", errors="replace") as stream:
         return CLASS_LIST_LINE.match(stream.readline().strip()) is not None
 

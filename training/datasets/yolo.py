@@ -215,4 +215,7 @@ def _fill(path: Path, line: Line, size: Size) -> Inside:
         raise AnnotationError(path, f"line {line.number}: a box, no polygon: the photo has no mask")
     height, width = size
     points = [share * (width, height)[index % 2] for index, share in enumerate(line.numbers)]
-    return fill_polygons([points], size)
+    try:
+        return fill_polygons([points], size)
+    except ValueError as error:
+        raise AnnotationError(path, f"line {line.number}: {error}") from error
