@@ -37,6 +37,12 @@ def evaluate(
     grabcut: Annotated[
         bool, typer.Option("--grabcut", help="Score GrabCut on the photos' own boxes instead of a run.")
     ] = False,
+    as_teacher: Annotated[
+        bool,
+        typer.Option(
+            "--as-teacher", help="Score the masks that runs give in the photos' own boxes to a second round."
+        ),
+    ] = False,
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
     rename: Rename = None,
     recipe: Annotated[str, typer.Option(help="With --grabcut: gives classes and settings.")] = "voc_boxes",
@@ -82,8 +88,16 @@ def evaluate(
     from training.datasets.renames import parse_renames
 
     view = View(long_side, read_scales(scales), flip)
-    _refuse_what_does_not_go_together(runs or [], grabcut, view, drawn=bool(worst or best or pictures))
-    contestants = [_grabcut(recipe)] if grabcut else [_contestant(run, view, device) for run in runs or []]
+    in_boxes = grabcut or as_teacher
+    _refuse_what_does_not_go_together(
+        runs or [], grabcut, view, in_boxes=in_boxes, drawn=bool(worst or best or pictures)
+    )
+    if as_teacher:
+        contestants = [_teacher(run) for run in runs or []]
+    else:
+        contestants = (
+            [_grabcut(recipe)] if grabcut else [_contestant(run, view, device) for run in runs or []]
+        )
     first = contestants[0]
     _refuse_other_classes(contestants)
     dataset = open_dataset(data, first.classes, parse_renames(rename or ()))
@@ -190,17 +204,19 @@ def find_device(name: str) -> torch.device:
         raise ConfigurationError(f"device {name}: not to be had here", hint="--device cpu") from error
 
 
-def _refuse_what_does_not_go_together(runs: list[Path], grabcut: bool, view: View, *, drawn: bool) -> None:
+def _refuse_what_does_not_go_together(
+    runs: list[Path], grabcut: bool, view: View, *, in_boxes: bool, drawn: bool
+) -> None:
     from contract.errors import ConfigurationError
 
     if bool(runs) == grabcut:
         raise ConfigurationError(
             "name a run, or say --grabcut", hint="box2seg evaluate runs/first --data DIR"
         )
-    if grabcut and (view.long_side is not None or not view.plain):
+    if in_boxes and (view.long_side is not None or not view.plain):
         raise ConfigurationError(
             "--long-side, --scales and --flip are for networks; GrabCut sees the photo as it is",
-            hint="leave them out, or name a run instead of --grabcut",
+            hint="leave them out, or name a run without --grabcut and --as-teacher",
         )
     if len(runs) > 1 and drawn:
         raise ConfigurationError(
@@ -230,6 +246,19 @@ def _grabcut(recipe: str) -> Contestant:
     return Contestant(
         "GrabCut", chosen.class_map, chosen.unscored, prior_segmenter(GrabCut(chosen.grabcut_iterations))
     )
+
+
+def _teacher(run: Path) -> Contestant:
+    from training.checkpoint import load_checkpoint
+    from training.evaluate import prior_segmenter
+    from training.priors.grabcut import GrabCut
+    from training.recipes import find_recipe
+    from training.teacher import Teacher
+
+    checkpoint, recipe = load_checkpoint(run), find_recipe("voc_boxes_second")
+    prior = Teacher(run, recipe.teacher_side, GrabCut(recipe.grabcut_iterations))
+    unscored = tuple(checkpoint.recipe.get("unscored", ()))
+    return Contestant(f"{run} in boxes", checkpoint.classes, unscored, prior_segmenter(prior))
 
 
 def _contestant(run: Path, view: View, device: str) -> Contestant:

@@ -134,6 +134,13 @@ def test_pictures_alone_are_of_the_split(first: Path, data: Path, tmp_path: Path
     assert (tmp_path / "sheet.jpg").is_file()
 
 
+def test_a_teacher_is_told_the_boxes(first: Path, data: Path) -> None:
+    """As a teacher, even a network that learned nothing labels nothing outside the boxes."""
+    found = scores(first, "--as-teacher", "--data", data)
+    assert found["val out-of-box error"] == 0
+    assert found["val mIoU3"] > scores(first, "--data", data)["val mIoU3"]  # type: ignore[operator]
+
+
 def test_grabcut_is_scored_alike(data: Path) -> None:
     """A prior has the same scores; classes that no photo shows have none, and JSON says null."""
     found = scores("--grabcut", "--data", data)
@@ -149,6 +156,7 @@ def test_grabcut_is_scored_alike(data: Path) -> None:
         ([], "name a run, or say --grabcut"),
         (["RUN", "--grabcut"], "name a run, or say --grabcut"),
         (["--grabcut", "--flip"], "GrabCut sees the photo as it is"),
+        (["RUN", "--as-teacher", "--flip"], "GrabCut sees the photo as it is"),
         (["RUN", "RUN", "--worst", "1"], "show one run, got 2"),
         (["RUN", "--scales", "large"], "expected numbers with commas between them, got 'large'"),
         (["RUN", "--scales", "0"], "expected numbers above 0"),
