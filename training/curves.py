@@ -17,7 +17,6 @@ from training.figures import new_figure, save_figure
 from training.record import DIAGNOSTICS_FILE, SCORES_FILE, STEPS_FILE
 
 CURVES_FILE = "curves.png"
-"""Has a column `epoch` and any others; every one that holds numbers is drawn."""
 
 COLUMNS = 4
 PANEL = (3.2, 2.3)

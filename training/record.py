@@ -13,6 +13,8 @@ from torch.utils.tensorboard import SummaryWriter
 STEPS_FILE = "steps.csv"
 SCORES_FILE = "scores.csv"
 DIAGNOSTICS_FILE = "diagnostics.csv"
+"""Has a column `epoch` and any others; curves draw every one that holds numbers."""
+
 COLUMNS = (
     *("epoch", "step", "seconds", "waited", "learning_rate", "loss"),
     *("foreground", "background", "filling", "affinity", "grabcut", "embedding"),
