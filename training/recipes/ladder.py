@@ -57,16 +57,18 @@ def ladder(few: str) -> dict[str, Rung]:
         "attention": Rung("L_fg + L_bg + L_fr after a warm start", _set(affinity=0.0, grabcut=0.0)),
         "affinity": Rung("the same + L_A", _set(grabcut=0.0)),
         "box2seg": Rung("the same + L_GC: Box2Seg as it is here", _set(grabcut=1.0)),
-        "teacher": Rung("second round, on Box2Seg's own masks", _plain(), teacher="box2seg"),
-        "teacher_terms": Rung("the same with Box2Seg's terms", _set(grabcut=1.0), teacher="box2seg"),
+        "teacher": Rung("second round, on Box2Seg's own masks", _second(), teacher="box2seg"),
+        "teacher_terms": Rung(
+            "the same with Box2Seg's terms", _set(grabcut=1.0, grabcut_iterations=2), teacher="box2seg"
+        ),
         "few": Rung("a few masks alone", _plain(learn="masks", masks=few, epochs=40)),
-        "few_tuned": Rung("second round, fine-tuned on a few masks", _tuned(few, 20), start="teacher"),
+        "few_tuned": Rung("Box2Seg, fine-tuned on a few masks", _tuned(few, 20), start="box2seg"),
         "few_mixed": Rung(
             "second round, a few masks in their place",
-            _plain(learn="mixed", masks=few),
+            _second(learn="mixed", masks=few),
             teacher="box2seg",
         ),
-        "masks_tuned": Rung("second round, fine-tuned on all masks", _tuned("", 2), start="teacher"),
+        "masks_tuned": Rung("Box2Seg, fine-tuned on all masks", _tuned("", 2), start="box2seg"),
         "masks_attention": Rung("all masks + Box2Seg's other terms", _set(grabcut=1.0, learn="masks")),
     }
 
@@ -86,6 +88,11 @@ def _set(**fields: object) -> Change:
 
 def _plain(**fields: object) -> Change:
     return lambda recipe: dataclasses.replace(cross_entropy(recipe), **fields)  # type: ignore[arg-type]
+
+
+def _second(**fields: object) -> Change:
+    """Two rounds of GrabCut do, begun where a network is sure."""
+    return _plain(grabcut_iterations=2, **fields)
 
 
 def _tuned(masks: str, epochs: int) -> Change:
