@@ -34,7 +34,7 @@ def climbed(drawn_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_rows_come_with_those_they_need() -> None:
-    """A fine-tuned row needs the one it goes on from, a second round its teacher; the order is the ladder's."""
+    """Tuned rows need what they go on from, second rounds their teacher; the order is the ladder's."""
     wanted = ["few_tuned", "masks", "teacher"]
     assert with_needed(wanted, ladder(FEW)) == ["masks", "box2seg", "teacher", "few_tuned"]
 
