@@ -23,6 +23,10 @@ def ablate(
     few: Annotated[
         str, typer.Option(help="Photos of the rows that read a few masks: a split, or a text file of names.")
     ] = "train_official_masks",
+    teacher: Annotated[
+        str,
+        typer.Option(help="Who guesses the masks of second rounds: the row box2seg, or any run's folder."),
+    ] = "box2seg",
     table_only: Annotated[
         bool, typer.Option("--table-only", help="Train nothing; print the table of what is finished.")
     ] = False,
@@ -53,7 +57,7 @@ def ablate(
     from training.recipes.recipe import change as change_recipe
 
     base = change_recipe(find_recipe(recipe), change or ())
-    rungs = ladder(few)
+    rungs = ladder(few, teacher=teacher)
     unknown = [name for name in row or () if name not in rungs]
     if unknown:
         raise ConfigurationError(f"no row {unknown[0]!r}; there are {', '.join(rungs)}")

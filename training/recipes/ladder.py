@@ -19,7 +19,7 @@ class Rung:
         title: What people read.
         change: Makes the row's recipe from the one that all rows share.
         start: The rung whose weights it begins with; empty for the encoder's own.
-        teacher: The rung that guesses masks; empty for none.
+        teacher: The rung that guesses masks, or any run's folder; empty for none.
     """
 
     title: str
@@ -39,16 +39,18 @@ class Rung:
         if self.start:
             recipe = dataclasses.replace(recipe, start=runs[self.start])
         if self.teacher:
-            recipe = dataclasses.replace(recipe, prior="teacher", teacher=runs[self.teacher])
+            teacher = runs.get(self.teacher, self.teacher)
+            recipe = dataclasses.replace(recipe, prior="teacher", teacher=teacher)
         return recipe
 
 
-def ladder(few: str) -> dict[str, Rung]:
+def ladder(few: str, *, teacher: str = "box2seg") -> dict[str, Rung]:
     """
     Give the rungs by name, each after those that it needs.
 
     Args:
         few: The photos of the rows that read a few masks: a split, or a text file of names.
+        teacher: Who guesses the masks of second rounds: a rung, or any run's folder.
     """
     return {
         "masks": Rung("cross entropy on all masks: F", _plain(learn="masks")),
@@ -57,16 +59,16 @@ def ladder(few: str) -> dict[str, Rung]:
         "attention": Rung("L_fg + L_bg + L_fr after a warm start", _set(affinity=0.0, grabcut=0.0)),
         "affinity": Rung("the same + L_A", _set(grabcut=0.0)),
         "box2seg": Rung("the same + L_GC: Box2Seg as it is here", _set(grabcut=1.0)),
-        "teacher": Rung("second round, on Box2Seg's own masks", _second(), teacher="box2seg"),
+        "teacher": Rung("second round: cross entropy on Box2Seg's masks", _second(), teacher=teacher),
         "teacher_terms": Rung(
-            "the same with Box2Seg's terms", _set(grabcut=1.0, grabcut_iterations=2), teacher="box2seg"
+            "the same with Box2Seg's terms", _set(grabcut=1.0, grabcut_iterations=2), teacher=teacher
         ),
         "few": Rung("a few masks alone", _plain(learn="masks", masks=few, epochs=40)),
         "few_tuned": Rung("Box2Seg, fine-tuned on a few masks", _tuned(few, 20), start="box2seg"),
         "few_mixed": Rung(
             "second round, a few masks in their place",
             _second(learn="mixed", masks=few),
-            teacher="box2seg",
+            teacher=teacher,
         ),
         "masks_tuned": Rung("Box2Seg, fine-tuned on all masks", _tuned("", 2), start="box2seg"),
         "masks_attention": Rung("all masks + Box2Seg's other terms", _set(grabcut=1.0, learn="masks")),
