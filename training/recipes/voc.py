@@ -31,6 +31,9 @@ def voc_boxes() -> Recipe:
         encoder_rate=0.2,
         # Nothing else pushes background pixels inside a box to background (docs/decisions.md).
         grabcut=1.0,
+        # At their full weight these two drown it and masks grow too large (docs/decisions.md).
+        foreground=0.2,
+        filling=1.0,
     )
 
 
