@@ -17,6 +17,9 @@ from training.recipes.recipe import Recipe
 
 Precision = Literal["32-true", "bf16-mixed"]
 
+MAY_CHANGE = ("evaluate_every",)
+"""Fields that a resumed run may have otherwise: they decide nothing of its weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -68,7 +71,8 @@ def resume_point(recipe: Recipe, dataset: Dataset, plan: Plan) -> Checkpoint | N
         )
     checkpoint = load_checkpoint(plan.out)
     before = recipe_fields(recipe_of(checkpoint))
-    changed = [name for name, value in recipe_fields(recipe).items() if before[name] != value]
+    fields = recipe_fields(recipe).items()
+    changed = [name for name, value in fields if before[name] != value and name not in MAY_CHANGE]
     if checkpoint.origin.data != data_name(dataset, plan):
         changed.append(f"data ({checkpoint.origin.data})")
     if changed:

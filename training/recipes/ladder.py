@@ -63,7 +63,7 @@ def ladder(few: str, *, teacher: str = "box2seg") -> dict[str, Rung]:
         "teacher_terms": Rung(
             "the same with Box2Seg's terms", _set(grabcut=1.0, grabcut_iterations=2), teacher=teacher
         ),
-        "few": Rung("a few masks alone", _plain(learn="masks", masks=few, epochs=40)),
+        "few": Rung("a few masks alone", _plain(learn="masks", masks=few, epochs=40, evaluate_every=40)),
         "few_tuned": Rung("Box2Seg, fine-tuned on a few masks", _tuned(few, 20), start="box2seg"),
         "few_mixed": Rung(
             "second round, a few masks in their place",
@@ -98,4 +98,6 @@ def _second(**fields: object) -> Change:
 
 
 def _tuned(masks: str, epochs: int) -> Change:
-    return lambda recipe: finetune(recipe, start="", masks=masks, epochs=epochs)
+    return lambda recipe: dataclasses.replace(
+        finetune(recipe, start="", masks=masks, epochs=epochs), evaluate_every=epochs
+    )
