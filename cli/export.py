@@ -1,7 +1,7 @@
 """`box2seg export`: a checkpoint to an ONNX file that is proved to give the same."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,10 @@ def export(
     photos: Annotated[
         Path | None, typer.Option(help="Folder of photos to compare on; default: drawn pictures.")
     ] = None,
+    weights: Annotated[
+        Literal["float32", "float16"],
+        typer.Option(help="How the file keeps weights; float16 halves it. Compared with unrounded ones."),
+    ] = "float32",
 ) -> None:
     """
     Write a checkpoint as ONNX and prove that the engines give torch's labels; prints the folder.
@@ -37,7 +41,7 @@ def export(
     folder = out or (run if run.is_dir() else run.parent) / EXPORT_FOLDER
     kind = "photos" if photos else "drawn pictures"
     with console.status(f"writing ONNX and comparing it with torch on {len(pictures)} {kind}"):
-        draft = export_checkpoint(checkpoint, folder, photos=pictures)
+        draft = export_checkpoint(checkpoint, folder, photos=pictures, weights=weights)
     console.print(_parity_table(draft, f"{len(pictures)} {kind}"))
     console.print(f"next: box2seg publish {folder} --name box2seg", soft_wrap=True)
     typer.echo(folder)

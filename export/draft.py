@@ -12,6 +12,7 @@ from export.agreement import Parity, check_agreement
 from export.deployable import Deployable
 from export.onnx import read_tensors, write_onnx
 from export.parity import measure_parity
+from export.storage import Weights
 from training.checkpoint import Checkpoint
 
 DRAFT_NAME = "draft"
@@ -19,7 +20,9 @@ DRAFT_VERSION = 0
 """No published version has it; publishing gives name and version."""
 
 
-def export_checkpoint(checkpoint: Checkpoint, folder: Path, *, photos: Sequence[Uint8]) -> Manifest:
+def export_checkpoint(
+    checkpoint: Checkpoint, folder: Path, *, photos: Sequence[Uint8], weights: Weights = "float32"
+) -> Manifest:
     """
     Write a checkpoint's network as ONNX and prove that it is the same.
 
@@ -27,6 +30,7 @@ def export_checkpoint(checkpoint: Checkpoint, folder: Path, *, photos: Sequence[
         checkpoint: The trained network.
         folder: Made if need be; an earlier export in it is replaced once the new one is proved.
         photos: (H, W, 3) uint8 RGB each; parity is measured on them.
+        weights: The type in which the file keeps them; parity is with the unrounded ones either way.
 
     Returns:
         The draft of the manifest, as written.
@@ -38,7 +42,8 @@ def export_checkpoint(checkpoint: Checkpoint, folder: Path, *, photos: Sequence[
     deployable = Deployable(checkpoint.segmentation())
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".export-") as workshop:
-        model = write_onnx(deployable, Path(workshop) / MODEL_FILE, notes=_notes(checkpoint))
+        notes = {**_notes(checkpoint), "weights": weights}
+        model = write_onnx(deployable, Path(workshop) / MODEL_FILE, notes=notes, weights=weights)
         draft = _draft(checkpoint, model, measure_parity(deployable, model, photos, checkpoint.fit))
         check_agreement(draft.parity)
         write_manifest(draft, Path(workshop))

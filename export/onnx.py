@@ -14,6 +14,7 @@ from torch.export import Dim
 from contract.errors import ExportError
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, Tensor
 from export.deployable import Deployable
+from export.storage import Weights, store_weights
 
 OPSET = 20
 STRIDE = 32
@@ -25,7 +26,9 @@ EXAMPLE = (2, 2 * STRIDE, 3 * STRIDE, 3)
 FREE = -1
 
 
-def write_onnx(deployable: Deployable, path: Path, *, notes: dict[str, str]) -> Path:
+def write_onnx(
+    deployable: Deployable, path: Path, *, notes: dict[str, str], weights: Weights = "float32"
+) -> Path:
     """
     Write a network as ONNX, whole or not at all.
 
@@ -33,6 +36,7 @@ def write_onnx(deployable: Deployable, path: Path, *, notes: dict[str, str]) -> 
         deployable: What is served.
         path: The file to write; its weights are inside, there is no second file.
         notes: Kept in the file's metadata, such as the commit.
+        weights: The type in which the file keeps them.
 
     Returns:
         The path.
@@ -40,7 +44,9 @@ def write_onnx(deployable: Deployable, path: Path, *, notes: dict[str, str]) -> 
     Raises:
         ExportError: If the exporter cannot write it, or what it wrote is no valid ONNX.
     """
-    model = _checked(_traced(deployable))
+    model = _traced(deployable)
+    store_weights(model, weights)
+    _check(model)
     onnx.helper.set_model_props(model, notes)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(model.SerializeToString())
@@ -78,12 +84,11 @@ def _traced(deployable: Deployable) -> onnx.ModelProto:
     return program.model_proto
 
 
-def _checked(model: onnx.ModelProto) -> onnx.ModelProto:
+def _check(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker's errors have no common base
         raise ExportError(f"the exporter wrote invalid ONNX: {_first_line(error)}") from error
-    return model
 
 
 @contextmanager

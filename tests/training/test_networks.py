@@ -7,7 +7,7 @@ import torch
 
 from contract.errors import ConfigurationError
 from training.networks.box2seg import Box2Seg
-from training.networks.encoders import Encoder, load_weights, synchronise_norms
+from training.networks.encoders import PACKAGED, Encoder, load_weights, synchronise_norms
 from training.networks.segmentation import NetworkSpec, labels_and_confidence
 
 LITE0 = "tf_efficientnet_lite0"
@@ -34,9 +34,10 @@ def test_attention_starts_open() -> None:
     assert 0.7 < given.attention_BLhw.mean() < 0.97
 
 
-def test_packaged_weights_are_a_trained_network() -> None:
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_weights_are_a_trained_network(name: str) -> None:
     """The package's ImageNet weights land in timm's network: its batch statistics are no fresh ones."""
-    encoder = Encoder(LITE0)
+    encoder = Encoder(name)
     load_weights(encoder, "imagenet")
     means = encoder.body.state_dict()["bn1.running_mean"]
     assert means.abs().sum() > 0
