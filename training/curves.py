@@ -29,7 +29,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4
 SMOOTHED_SHARE = 0.02
 """The line through a noisy curve is the mean over this share of its steps."""
 RATE = "learning_rate"
-LEFT_OUT = ("epoch", "step", "seconds", "waited")
+LEFT_OUT = ("epoch", "step", "seconds", "waited", "took")
 
 Numbers = npt.NDArray[np.float64]
 Table = dict[str, Numbers]
