@@ -90,6 +90,16 @@ def draw_curves(folders: Sequence[Path], out: Path) -> Path:
     Raises:
         DataError: If a folder holds no steps, or a table is damaged.
     """
+    return save_figure(curves_figure(folders), out)
+
+
+def curves_figure(folders: Sequence[Path]) -> Figure:
+    """
+    Give the figure of one run's curves or of several; see `draw_curves`.
+
+    Raises:
+        DataError: If a folder holds no steps, or a table is damaged.
+    """
     runs = {name: read_curves(folder) for name, folder in zip(_names(folders), folders, strict=True)}
     keys = list(dict.fromkeys(key for curves in runs.values() for key in curves))
     keys.sort(key=lambda key: key.column == RATE)  # the least telling comes last
@@ -99,7 +109,7 @@ def draw_curves(folders: Sequence[Path], out: Path) -> Path:
         _draw_panel(axes, key.title, {name: curves.get(key) for name, curves in runs.items()})
         axes.set_xlim(0, 1.03 * longest)
     _draw_legend(figure, list(runs))
-    return save_figure(figure, out)
+    return figure
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
