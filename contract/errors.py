@@ -32,6 +32,7 @@ Every error that box2seg raises on purpose.
 """
 
 import errno
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -223,6 +224,13 @@ def writing(path: Path) -> Iterator[None]:
         raise WriteError(path, error) from error
 
 
+class _Stream(io.BufferedWriter):
+    """A file's stream without the file's number, where Pillow would write and take half a write for all."""
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation
+
+
 @contextmanager
 def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     """
@@ -240,10 +248,10 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as stream:
+            with partial.open("wb", buffering=0) as file, _Stream(file) as stream:
                 yield stream
                 stream.flush()
-                os.fsync(stream.fileno())  # some disks say only now that they are full
+                os.fsync(file.fileno())  # some disks say only now that they are full
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
