@@ -5,7 +5,8 @@ import itertools
 import resource
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,33 +29,35 @@ from training.priors.cache import PriorCache
 from training.record import Record
 from training.run import train
 
-Limit = Callable[[int], None]
-"""Lets no file of this process and its children grow beyond so many bytes."""
 
-
-@pytest.fixture
-def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Limit]:
-    """Give what sets the limit; it is lifted at the end."""
-    # Python would keep half of a compiled module for good.
+@pytest.fixture(autouse=True)
+def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile no module while files are limited: Python would keep half of one for good."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+
+@contextmanager
+def limit(size: int) -> Iterator[None]:
+    """Let no file of this process and its children grow beyond so many bytes while inside."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_the_checkpoint_before_is_kept(tmp_path: Path, limit: Limit) -> None:
+def test_the_checkpoint_before_is_kept(tmp_path: Path) -> None:
     """A checkpoint that cannot be written is named; the one before is as it was, and nothing is beside it."""
     path = save_checkpoint(untrained("cat"), tmp_path)
     before = path.read_bytes()
-    limit(len(before) // 2)
-    with pytest.raises(
-        WriteError, match=r"checkpoint\.pt: cannot be written \(File too large\)\n  hint: make room"
-    ):
+    words = r"checkpoint\.pt: cannot be written \(File too large\)\n  hint: make room"
+    with limit(len(before) // 2), pytest.raises(WriteError, match=words):
         save_checkpoint(untrained("dog"), tmp_path)
     assert path.read_bytes() == before
     assert files(tmp_path) == ["checkpoint.pt"]
@@ -62,77 +65,66 @@ def test_the_checkpoint_before_is_kept(tmp_path: Path, limit: Limit) -> None:
 
 
 @pytest.mark.parametrize("name", ["sheet.png", "sheet.jpg"])
-def test_a_picture_is_whole_or_not_there(name: str, tmp_path: Path, limit: Limit) -> None:
+def test_a_picture_is_whole_or_not_there(name: str, tmp_path: Path) -> None:
     """A picture that does not fit is named and leaves nothing."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    limit(1000)
-    with pytest.raises(WriteError, match=f"{name}: cannot be written"):
+    with limit(1000), pytest.raises(WriteError, match=f"{name}: cannot be written"):
         save_picture(Image.fromarray(noise), tmp_path / name)
     assert files(tmp_path) == []
 
 
-def test_the_last_bytes_count_too(tmp_path: Path, limit: Limit) -> None:
+def test_the_last_bytes_count_too(tmp_path: Path) -> None:
     """Bytes that wait in memory until the file is closed are written, or the file is not replaced."""
     (tmp_path / "table.csv").write_bytes(b"before")
-    limit(10)
-    with pytest.raises(WriteError), written_whole(tmp_path / "table.csv") as stream:
+    with limit(10), pytest.raises(WriteError), written_whole(tmp_path / "table.csv") as stream:
         stream.write(b"11 letters.")
     assert (tmp_path / "table.csv").read_bytes() == b"before"
     assert files(tmp_path) == ["table.csv"]
 
 
-def test_a_prior_that_does_not_fit_is_named(
-    drawn_voc: Path, classes: ClassMap, tmp_path: Path, limit: Limit
-) -> None:
+def test_a_prior_that_does_not_fit_is_named(drawn_voc: Path, classes: ClassMap, tmp_path: Path) -> None:
     """The error comes back from the process that guessed; the cache keeps no half of a mask."""
     images = VocDataset(drawn_voc, classes).load("val").images[:2]
-    limit(50)
-    with pytest.raises(WriteError, match=r"\.png: cannot be written"):
+    with limit(50), pytest.raises(WriteError, match=r"\.png: cannot be written"):
         dict(PriorCache(FilledBoxes(), tmp_path).fill(images, workers=1))
     assert files(tmp_path) == []
 
 
-def test_half_a_row_is_dropped(tmp_path: Path, limit: Limit) -> None:
+def test_half_a_row_is_dropped(tmp_path: Path) -> None:
     """A row that did not fit ends the run by the table's name; resumed, the run drops it."""
     terms = {"loss": 1.0}
     with Record(tmp_path, Console(quiet=True), steps=1) as record:
         for epoch in (0, 1):
             record.step(epoch, epoch, rate=0.1, waited=0.5, took=2, terms=terms)
         size = (tmp_path / "steps.csv").stat().st_size
-        limit(size + 1)  # the first digit of epoch 12
-        with pytest.raises(WriteError, match=r"steps\.csv: cannot be written"):
+        # There is room for the first digit of epoch 12.
+        with limit(size + 1), pytest.raises(WriteError, match=r"steps\.csv: cannot be written"):
             record.step(12, 12, rate=0.1, waited=0.5, took=2, terms=terms)
-        limit(resource.RLIM_INFINITY)
     assert (tmp_path / "steps.csv").stat().st_size == size + 1
     with Record(tmp_path, Console(quiet=True), first_epoch=12, steps=1):
         assert (tmp_path / "steps.csv").stat().st_size == size
 
 
-def test_tensorboard_is_named(tmp_path: Path, limit: Limit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorboard_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What its thread cannot write ends the run, but does not hide what ended it before."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    with (
-        pytest.raises(WriteError, match=r"tensorboard: cannot be written"),
-        record_beyond(tmp_path / "a", limit),
-    ):
-        pass
-    limit(resource.RLIM_INFINITY)
-    with pytest.raises(KeyError, match="before"), record_beyond(tmp_path / "b", limit):
-        raise KeyError("before")
+    with pytest.raises(WriteError, match=r"tensorboard: cannot be written"):
+        show_beyond(tmp_path / "a", None)
+    with pytest.raises(KeyError, match="before"):
+        show_beyond(tmp_path / "b", KeyError("before"))
 
 
-def record_beyond(folder: Path, limit: Limit) -> Record:
-    """Give a record whose numbers wait in memory and will not fit."""
+def show_beyond(folder: Path, error: Exception | None) -> None:
+    """Give TensorBoard a number that will not fit, and end, with an error or without."""
     folder.mkdir()
     record = Record(folder, Console(quiet=True), steps=1)
-    limit(100)
-    record.diagnostics(0, {"a": 1.0})
-    return record
+    record.scores(0, 1, {"val mIoU3": 0.5})
+    with limit(10), record:
+        if error:
+            raise error
 
 
-def test_a_run_goes_on_when_there_is_room(
-    drawn_voc: Path, classes: ClassMap, tmp_path: Path, limit: Limit
-) -> None:
+def test_a_run_goes_on_when_there_is_room(drawn_voc: Path, classes: ClassMap, tmp_path: Path) -> None:
     """At the terminal a full disk is a sentence; the epoch before is kept, and with room the run goes on."""
     # The look for masks reads four, the first epoch's score four; the second's is broken off.
     once = Interrupting(drawn_voc, classes, itertools.count(1), 4)
@@ -141,14 +133,13 @@ def test_a_run_goes_on_when_there_is_room(
     sets = [word for change in (*SMALL, "unscored=dog") for word in ("--set", change)]
     words = ["train", "--data", str(drawn_voc), "--out", str(tmp_path / "run"), "--resume", *sets]
     words += ["--cache", str(tmp_path / "cache"), "--device", "cpu", "--workers", "0"]
-    limit(1_000_000)
-    full = CliRunner().invoke(app, words)
+    with limit(1_000_000):
+        full = CliRunner().invoke(app, words)
     assert full.exit_code == 2
     assert f"error: {tmp_path / 'run' / 'checkpoint.pt'}: cannot be written (File too large)" in full.stderr
     assert "Traceback" not in full.output
     assert load_checkpoint(tmp_path / "run").training["epoch"] == 0
     assert not list((tmp_path / "run").rglob("*.partial"))
-    limit(resource.RLIM_INFINITY)
     resumed = CliRunner().invoke(app, words)
     assert resumed.exit_code == 0, resumed.output
     assert "of the time for photos" in resumed.stderr
