@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Cache, Change, Data, Device, Precision, Rename, SkipBad, Workers
-from cli.running import training_console
+from cli.running import make_plan, training_console
 
 
 def ablate(
@@ -30,6 +30,13 @@ def ablate(
     table_only: Annotated[
         bool, typer.Option("--table-only", help="Train nothing; print the table of what is finished.")
     ] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.md",
+            help="Write the table into this Markdown file too, between its two ladder marks.",
+        ),
+    ] = None,
     change: Change = None,
     rename: Rename = None,
     skip_bad: SkipBad = False,
@@ -47,11 +54,9 @@ def ablate(
     Example: box2seg ablate --data VOC2012 --out runs/ladder --seed 0 --seed 1
     """
     from contract.errors import ConfigurationError
-    from training.ablation import climb, results_table
+    from training.ablation import around_table, climb, results_table, write_table
     from training.datasets import open_dataset
     from training.datasets.renames import parse_renames
-    from training.prepare import Plan
-    from training.priors.cache import default_cache
     from training.recipes import find_recipe
     from training.recipes.ladder import ladder, with_needed
     from training.recipes.recipe import change as change_recipe
@@ -63,16 +68,21 @@ def ablate(
         raise ConfigurationError(f"no row {unknown[0]!r}; there are {', '.join(rungs)}")
     chosen = {name: rungs[name] for name in with_needed(row or list(rungs), rungs)}
     seeds = seed or [base.seed]
+    if write:
+        around_table(write)  # a file without marks is refused now, not after the last row
     if not table_only:
         dataset = open_dataset(data, base.class_map, parse_renames(rename or ()))
-        plan = Plan(
-            out=out,
-            cache=cache or default_cache(),
+        plan = make_plan(
+            out,
+            cache=cache,
             skip_bad=skip_bad,
             accelerator=device,
-            precision=precision,  # type: ignore[arg-type]
+            precision=precision,
             workers=workers,
         )
         with training_console() as console:
             climb(base, chosen, seeds, dataset, plan, console)
-    typer.echo(results_table(out, chosen, seeds))
+    table = results_table(out, chosen, seeds)
+    typer.echo(table)
+    if write:
+        write_table(table, write)

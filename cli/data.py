@@ -43,7 +43,8 @@ def check(
     ] = None,
     rename: Rename = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Draw a dozen photos with boxes and GrabCut masks into this JPEG.")
+        Path | None,
+        typer.Option(help="Draw a dozen photos with boxes and GrabCut masks into this PNG or JPEG."),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Decode every photo, not its header alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
@@ -57,6 +58,10 @@ def check(
     from training.datasets.renames import parse_renames
     from training.survey import Wanted, survey_split
 
+    if sheet:
+        from training.figures import check_picture_name
+
+        check_picture_name(sheet)
     console = Console(stderr=True)
     opened = open_folder(folder)
     wanted = Wanted(tuple(classes.split(",")) if classes else (), parse_renames(rename or ()), full)

@@ -60,8 +60,8 @@ def evaluate(
     pictures: Annotated[
         Path | None,
         typer.Option(
-            help="Write a contact sheet (JPEG) here: of the worst and best, beside their true masks, "
-            "where --worst or --best is given; of 12 photos over the split elsewhere."
+            help="Write a contact sheet here, PNG or JPEG by its name: of the worst and best, beside their "
+            "true masks, where --worst or --best is given; of 12 photos over the split elsewhere."
         ),
     ] = None,
     as_json: Annotated[
@@ -86,6 +86,10 @@ def evaluate(
     from cli.scores import Result, photo_rows, print_json, print_tables
     from training.datasets import open_dataset
     from training.datasets.renames import parse_renames
+    from training.figures import check_picture_name
+
+    if pictures:
+        check_picture_name(pictures)
 
     view = View(long_side, read_scales(scales), flip)
     in_boxes = grabcut or as_teacher

@@ -46,26 +46,25 @@ def finetune(
 
     Example: box2seg finetune runs/first --data VOC2012 --masks train_official_masks --out runs/tuned
     """
-    from cli.running import run_training
+    from cli.running import make_plan, run_training
     from training.checkpoint import load_checkpoint
     from training.datasets import open_dataset
     from training.datasets.renames import parse_renames
-    from training.prepare import Plan, recipe_of
-    from training.priors.cache import default_cache
+    from training.prepare import recipe_of
     from training.recipes.finetune import finetune as finetuned
     from training.recipes.recipe import change as change_recipe
 
     earlier = recipe_of(load_checkpoint(run))
     chosen = change_recipe(finetuned(earlier, start=str(run), masks=masks, epochs=epochs), change or ())
-    plan = Plan(
-        out=out,
-        cache=cache or default_cache(),
+    plan = make_plan(
+        out,
+        cache=cache,
         train_split=split,
-        evaluate_split=None if evaluate == "none" else evaluate,
+        evaluate=evaluate,
         skip_bad=skip_bad,
         resume=resume,
         accelerator=device,
-        precision=precision,  # type: ignore[arg-type]
+        precision=precision,
         workers=workers,
     )
     run_training(chosen, open_dataset(data, chosen.class_map, parse_renames(rename or ())), plan)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from contract.annotations import AnnotatedImage, Box
     from contract.arrays import Uint8
     from contract.classes import ClassMap
+    from training.checkpoint import Checkpoint
+
+PRIORS = {"grabcut": "GrabCut", "teacher": "teacher", "sam": "SAM", "boxes": "everything"}
+"""A recipe's priors in words."""
 
 
 def inspect(
@@ -38,9 +42,9 @@ def inspect(
     ] = None,
 ) -> None:
     """
-    Draw photo, boxes, GrabCut, prediction, truth, attention, affinity and confidence; prints the path.
+    Draw photo, boxes, prior, truth, prediction, attention, affinity and confidence; prints the path.
 
-    What needs boxes is left out where there are none.
+    The prior is what guessed the masks that the run learned from, such as GrabCut; it needs boxes.
 
     Example: box2seg inspect runs/first cat.jpg --box cat:10,20,200,180 --pixel 100,90
     """
@@ -58,8 +62,27 @@ def inspect(
     else:
         annotated, truth = _from_data(data, split, photo, box or [], classes, rename or [])
     seen = inspect_photo(checkpoint, annotated, pixel=_pixel(pixel) if pixel else None)
+    masks = guess(checkpoint, annotated) | ({} if truth is None else {"ground truth": truth})
     title = f"{annotated.name} of {split}" if data else Path(photo).name
-    typer.echo(draw_inspection(seen, classes, target, title=f"{title}, seen by {run}", truth=truth))
+    typer.echo(draw_inspection(seen, classes, target, title=f"{title}, seen by {run}", masks=masks))
+
+
+def guess(checkpoint: Checkpoint, annotated: AnnotatedImage) -> dict[str, Uint8]:
+    """Give what the run's prior makes of a photo's boxes, by a title; it is said aloud where it cannot."""
+    from contract.errors import Box2SegError
+    from contract.images import read_image
+    from training.examples import build_prior
+    from training.prepare import recipe_of
+
+    if not annotated.boxes:
+        return {}
+    try:
+        recipe = recipe_of(checkpoint)
+        labels = build_prior(recipe).guess(read_image(annotated.path), annotated.boxes)
+    except Box2SegError as error:  # a teacher that was moved, or no SAM here
+        typer.echo(f"drawn without the run's prior: {error.message}", err=True)
+        return {}
+    return {f"{PRIORS[recipe.prior]} in the boxes": labels}
 
 
 def _from_file(photo: Path, boxes: list[str], classes: ClassMap) -> AnnotatedImage:

@@ -1,7 +1,7 @@
 """Options that several verbs share, so that each is described once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,7 +28,7 @@ Nodes = Annotated[
         min=1, help="Machines; start the command on each with torchrun, with --out and --cache shared."
     ),
 ]
-Precision = Annotated[str, typer.Option(help="32-true or bf16-mixed.")]
+Precision = Annotated[Literal["32-true", "bf16-mixed"], typer.Option(help="Of what is computed.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read ahead.")]
 Accumulate = Annotated[
     int, typer.Option(min=1, help="Parts that a step's batch is computed in, to save memory.")

@@ -52,27 +52,25 @@ def train(
 
     Example: box2seg train --recipe voc_boxes --data VOC2012 --out runs/first --set epochs=20
     """
-    from cli.running import run_training
+    from cli.running import make_plan, run_training
     from training.datasets import open_dataset
     from training.datasets.renames import parse_renames
-    from training.prepare import Plan
-    from training.priors.cache import default_cache
     from training.recipes import find_recipe
     from training.recipes.recipe import change as change_recipe
 
     chosen = change_recipe(find_recipe(recipe), change or ())
     dataset = open_dataset(data, chosen.class_map, parse_renames(rename or ()))
-    plan = Plan(
-        out=out,
-        cache=cache or default_cache(),
+    plan = make_plan(
+        out,
+        cache=cache,
         train_split=split,
-        evaluate_split=None if evaluate == "none" else evaluate,
+        evaluate=evaluate,
         skip_bad=skip_bad,
         resume=resume,
         accelerator=device,
         devices=devices,
         nodes=nodes,
-        precision=precision,  # type: ignore[arg-type]
+        precision=precision,
         workers=workers,
         accumulate=accumulate,
     )

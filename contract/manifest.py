@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.classes import ClassMap
-from contract.errors import Box2SegError, ManifestError
+from contract.errors import Box2SegError, ManifestError, written_whole
 from contract.geometry import FitRule
 
 MANIFEST_FILE = "manifest.json"
@@ -92,9 +92,9 @@ class Manifest:
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
     """Write a manifest into its version folder, whole or not at all; gives its path."""
     path = folder / MANIFEST_FILE
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
-    return partial.replace(path)
+    with written_whole(path) as stream:
+        stream.write(json.dumps(dataclasses.asdict(manifest), indent=2).encode() + b"\n")
+    return path
 
 
 def read_manifest(folder: Path) -> Manifest:

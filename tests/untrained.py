@@ -19,7 +19,7 @@ def untrained(*classes: str, scores: dict[str, float] | None = None) -> Checkpoi
         fit=FitRule(96),
         network=spec,
         weights=Box2Seg(spec).state_dict(),
-        recipe={},
+        recipe={"name": "tiny", "classes": classes},
         origin=Origin("tiny", "drawn train", "boxes", 0, "0123abc", "a test", 0.0),
         scores=scores or {},
     )

@@ -7,6 +7,7 @@ from statistics import mean
 
 from rich.console import Console
 
+from contract.errors import ConfigurationError, written_whole
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
 from training.datasets import Dataset
 from training.prepare import Plan, resume_point
@@ -16,6 +17,9 @@ from training.run import train
 
 HEADER = ("run", "what", "reads")
 FOOTER = ("hours", "commit", "machine")
+
+BEGIN, END = "<!-- ladder: made by `box2seg ablate --write` -->", "<!-- end of ladder -->"
+"""Marks in a Markdown file, each on a line of its own; the table stands between them."""
 
 
 def climb(
@@ -90,6 +94,38 @@ def results_table(out: Path, rungs: Mapping[str, Rung], seeds: Sequence[int]) ->
     table = [(*HEADER, *scores, *FOOTER), *lines]
     table.insert(1, ("---",) * len(table[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in table)
+
+
+def write_table(table: str, path: Path) -> Path:
+    """
+    Put a table in the place of the one between a Markdown file's two marks; gives the file's path.
+
+    Raises:
+        ConfigurationError: As `around_table`.
+        WriteError: If it cannot be written; the file is then as it was.
+    """
+    before, after = around_table(path)
+    with written_whole(path) as stream:
+        stream.write(f"{before}{BEGIN}\n{table}\n{END}{after}".encode())
+    return path
+
+
+def around_table(path: Path) -> tuple[str, str]:
+    """
+    Give what stands before the first mark of a Markdown file and after the second.
+
+    Raises:
+        ConfigurationError: If the file cannot be read, or has not each mark once, in their order.
+    """
+    try:
+        before, rest = path.read_text(encoding="utf-8").split(BEGIN)
+        _, after = rest.split(END)
+    except (OSError, ValueError) as error:  # too few parts or too many, or no UTF-8
+        problem = error.strerror if isinstance(error, OSError) else "expected each of the two marks once"
+        raise ConfigurationError(
+            f"{path}: no place for the table ({problem})", hint=f"put there: {BEGIN} and, below it, {END}"
+        ) from error
+    return before, after
 
 
 def _figures(runs: Sequence[Checkpoint], scores: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contract.classes import ClassMap
-from contract.errors import Box2SegError, CheckpointError
+from contract.errors import Box2SegError, CheckpointError, written_whole
 from contract.geometry import FitRule
 from contract.manifest import Origin
 from training.networks.box2seg import Box2Seg
@@ -64,9 +64,13 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
-    """Write a run's checkpoint, whole or not at all; gives its path."""
+    """
+    Write a run's checkpoint, whole or not at all; gives its path.
+
+    Raises:
+        WriteError: If it cannot be written; an earlier one is still there.
+    """
     path = folder / CHECKPOINT_FILE
-    partial = path.with_suffix(".partial")
     content = {
         "format": FORMAT,
         "classes": dataclasses.asdict(checkpoint.classes),
@@ -75,8 +79,15 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         "origin": dataclasses.asdict(checkpoint.origin),
         **{name: getattr(checkpoint, name) for name in ("weights", "recipe", "scores", "training")},
     }
-    torch.save(content, partial)
-    return partial.replace(path)
+    with written_whole(path) as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:
+            # torch says that its file has the wrong length; what the disk said stands behind it.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+    return path
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -29,7 +29,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4
 SMOOTHED_SHARE = 0.02
 """The line through a noisy curve is the mean over this share of its steps."""
 RATE = "learning_rate"
-LEFT_OUT = ("epoch", "step", "seconds", "waited")
+LEFT_OUT = ("epoch", "step", "seconds", "waited", "took")
 
 Numbers = npt.NDArray[np.float64]
 Table = dict[str, Numbers]
@@ -90,6 +90,16 @@ def draw_curves(folders: Sequence[Path], out: Path) -> Path:
     Raises:
         DataError: If a folder holds no steps, or a table is damaged.
     """
+    return save_figure(curves_figure(folders), out)
+
+
+def curves_figure(folders: Sequence[Path]) -> Figure:
+    """
+    Give the figure of one run's curves or of several; see `draw_curves`.
+
+    Raises:
+        DataError: If a folder holds no steps, or a table is damaged.
+    """
     runs = {name: read_curves(folder) for name, folder in zip(_names(folders), folders, strict=True)}
     keys = list(dict.fromkeys(key for curves in runs.values() for key in curves))
     keys.sort(key=lambda key: key.column == RATE)  # the least telling comes last
@@ -99,7 +109,7 @@ def draw_curves(folders: Sequence[Path], out: Path) -> Path:
         _draw_panel(axes, key.title, {name: curves.get(key) for name, curves in runs.items()})
         axes.set_xlim(0, 1.03 * longest)
     _draw_legend(figure, list(runs))
-    return save_figure(figure, out)
+    return figure
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

@@ -1,11 +1,12 @@
-"""Figures written whole or not at all, as PNG or JPEG by their name."""
+"""Pictures and figures, written whole or not at all as PNG or JPEG by their name."""
 
 from pathlib import Path
 
 from matplotlib import rcParams
 from matplotlib.figure import Figure
+from PIL import Image
 
-from contract.errors import ConfigurationError
+from contract.errors import ConfigurationError, written_whole
 
 # Names of runs, photos and classes are words, whatever signs are in them; two "$" would make a formula.
 rcParams["text.parse_math"] = False
@@ -38,10 +39,25 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
     Raises:
         ConfigurationError: If the name does not end as a picture's.
+        WriteError: If it cannot be written.
     """
     check_picture_name(path)
     suffix = path.suffix.lower()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, format=suffix[1:], pil_kwargs=OPTIONS[suffix])
-    return partial.replace(path)
+    with written_whole(path) as stream:
+        figure.savefig(stream, format=suffix[1:], pil_kwargs=OPTIONS[suffix])
+    return path
+
+
+def save_picture(picture: Image.Image, path: Path) -> Path:
+    """
+    Write a picture; gives its path.
+
+    Raises:
+        ConfigurationError: If the name does not end as a picture's.
+        WriteError: If it cannot be written.
+    """
+    check_picture_name(path)
+    suffix = path.suffix.lower()
+    with written_whole(path) as stream:
+        picture.save(stream, "PNG" if suffix == ".png" else "JPEG", **OPTIONS[suffix])
+    return path

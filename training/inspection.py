@@ -1,4 +1,4 @@
-"""All that a checkpoint makes of one photo: prediction, confidence, attention, affinity, and GrabCut."""
+"""All that a checkpoint's networks make of one photo: prediction, confidence, attention and affinity."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,6 @@ from contract.images import read_image
 from training.checkpoint import Checkpoint
 from training.networks.box2seg import Prediction
 from training.networks.segmentation import labels_and_confidence
-from training.priors.grabcut import GrabCut
 
 Map = npt.NDArray[np.float32]
 Point = tuple[int, int]
@@ -32,7 +31,6 @@ class Inspection:
     Args:
         image: (H, W, 3) uint8 RGB.
         boxes: In its pixels; empty where none are known.
-        guess: (H, W) uint8 labels by GrabCut; None without boxes.
         labels: (H, W) uint8, the prediction.
         confidence: (h, w) probability of the predicted class, in [0, 1]; shows the whole photo.
         attention: By label of a class that is there, (h, w) in [0, 1].
@@ -42,7 +40,6 @@ class Inspection:
 
     image: Uint8
     boxes: tuple[Box, ...]
-    guess: Uint8 | None
     labels: Uint8
     confidence: Map
     attention: dict[int, Map]
@@ -52,7 +49,7 @@ class Inspection:
 
 def inspect_photo(checkpoint: Checkpoint, annotated: AnnotatedImage, *, pixel: Point | None) -> Inspection:
     """
-    Ask all three networks, and GrabCut where there are boxes, about a photo.
+    Ask all three networks about a photo.
 
     Args:
         checkpoint: The networks.
@@ -71,7 +68,6 @@ def inspect_photo(checkpoint: Checkpoint, annotated: AnnotatedImage, *, pixel: P
     return Inspection(
         image=image,
         boxes=boxes,
-        guess=_grabcut(checkpoint).guess(image, boxes) if boxes else None,
         labels=seen,
         confidence=(confidence[0, : fit.inner[0], : fit.inner[1]] / 255).numpy(),
         attention=_attention(prediction.attention_BLhw, fit, boxes, seen),
@@ -85,12 +81,6 @@ def _predict(checkpoint: Checkpoint, fit: Fit, image: Uint8) -> Prediction:
     pixels = torch.from_numpy(fit.fit_image(image)).permute(2, 0, 1)[None]
     prediction: Prediction = checkpoint.box2seg()(pixels)
     return prediction
-
-
-def _grabcut(checkpoint: Checkpoint) -> GrabCut:
-    """Give GrabCut with as many rounds as in the checkpoint's recipe; a run may have had another prior."""
-    iterations = checkpoint.recipe.get("grabcut_iterations")
-    return GrabCut(iterations=iterations) if iterations else GrabCut()
 
 
 def _attention(attention_BLhw: Tensor, fit: Fit, boxes: tuple[Box, ...], labels: Uint8) -> dict[int, Map]:

@@ -92,7 +92,8 @@ def train_epoch(
             where = f"epoch {epoch + 1}, step {step}"
             raise TrainingError(f"{where}: {error.message}", hint=error.hint) from error
         if record is not None:
-            record.step(epoch, step, rate=rate, waited=waited, terms=numbers)
+            took = time.monotonic() - began
+            record.step(epoch, step, rate=rate, waited=waited, took=took, terms=numbers)
         bar.advance("  ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
     if record is not None:
         record.diagnostics(epoch, diagnostics.means())

@@ -1,6 +1,6 @@
 """An inspection drawn as one picture: the photo and all that is made of it, in titled panels of one size."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -39,7 +39,7 @@ Panel = Callable[[Axes], None]
 
 
 def draw_inspection(
-    inspection: Inspection, classes: ClassMap, out: Path, *, title: str, truth: Uint8 | None = None
+    inspection: Inspection, classes: ClassMap, out: Path, *, title: str, masks: Mapping[str, Uint8]
 ) -> Path:
     """
     Draw all panels into one picture; gives its path.
@@ -49,9 +49,9 @@ def draw_inspection(
         classes: Gives names and colours.
         out: The picture, PNG or JPEG; replaced whole.
         title: Stands above all panels.
-        truth: (H, W) uint8 labels by people, where there are any.
+        masks: (H, W) uint8 labels from elsewhere by their titles, such as people's.
     """
-    panels = choose_panels(inspection, classes, truth)
+    panels = choose_panels(inspection, classes, masks)
     figure, places = _lay_out(len(panels), inspection.image.shape[:2])
     top = 1 - 0.3 * HEAD / figure.get_figheight()
     figure.suptitle(title, x=MARGIN / figure.get_figwidth(), y=top, ha="left", va="top", fontsize=12)
@@ -78,15 +78,12 @@ def _lay_out(count: int, size: tuple[int, ...]) -> tuple[Figure, list[Axes]]:
     return figure, [figure.add_axes(place) for place in places]
 
 
-def choose_panels(inspection: Inspection, classes: ClassMap, truth: Uint8 | None) -> dict[str, Panel]:
+def choose_panels(inspection: Inspection, classes: ClassMap, masks: Mapping[str, Uint8]) -> dict[str, Panel]:
     """Give what there is to draw, by title."""
     overlay = partial(_draw_labels, image=inspection.image, classes=classes)
     panels: dict[str, Panel] = {"photo": partial(_draw_photo, inspection=inspection, classes=classes)}
-    if inspection.guess is not None:
-        panels["GrabCut in the boxes"] = partial(overlay, labels=inspection.guess)
-    panels["prediction"] = partial(overlay, labels=inspection.labels)
-    if truth is not None:
-        panels["ground truth"] = partial(overlay, labels=truth)
+    for title, labels in {**masks, "prediction": inspection.labels}.items():
+        panels[title] = partial(overlay, labels=labels)
     for label in inspection.attention:
         attention = partial(_draw_attention, inspection=inspection, classes=classes, label=label)
         panels[f"attention: {classes.names[label]}"] = attention

@@ -15,6 +15,7 @@ from contract.arrays import Uint8
 from contract.classes import ClassMap
 from contract.images import read_image
 from contract.pictures import draw_overlay
+from training.figures import save_picture
 
 if TYPE_CHECKING:  # it brings torch, which a sheet of priors does without
     from training.evaluate import Segmenter
@@ -56,10 +57,10 @@ def save_sheet(
     boxes: bool = False,
 ) -> Path:
     """
-    Draw photos with their masks into one JPEG.
+    Draw photos with their masks into one picture.
 
     Args:
-        path: Where it goes; replaced whole.
+        path: Where it goes, PNG or JPEG by its name; replaced whole.
         images: At most a dozen or two.
         segment: Gives the masks.
         classes: Gives the colours.
@@ -73,10 +74,10 @@ def save_comparisons(
     path: Path, comparisons: Sequence[Comparison], segment: Segmenter, classes: ClassMap
 ) -> Path:
     """
-    Draw photos, each beside its true and its predicted mask, into one JPEG.
+    Draw photos, each beside its true and its predicted mask, into one picture.
 
     Args:
-        path: Where it goes; replaced whole.
+        path: Where it goes, PNG or JPEG by its name; replaced whole.
         comparisons: The photos, in the order wanted.
         segment: Gives the predicted masks.
         classes: Gives the colours.
@@ -108,10 +109,7 @@ def _save_grid(path: Path, cells: Sequence[Image.Image], *, size: tuple[int, int
     sheet = Image.new("RGB", (width * min(columns, len(cells)), height * rows), (PAPER,) * 3)
     for index, cell in enumerate(cells):
         sheet.paste(cell, (index % columns * width + GAP // 2, index // columns * height + GAP // 2))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    sheet.save(partial, "JPEG", quality=88)
-    return partial.replace(path)
+    return save_picture(sheet, path)
 
 
 def _draw_cell(image: AnnotatedImage, segment: Segmenter, classes: ClassMap, *, boxes: bool) -> Image.Image:

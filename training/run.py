@@ -1,6 +1,7 @@
 """A training run, from a recipe and a data set to a checkpoint: train, score and keep each epoch."""
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -62,6 +63,7 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
         ConfigurationError: If the run's folder is taken, or resuming asks for another recipe.
         DataError: If the data cannot be used.
         TrainingError: If a loss is no number any more.
+        WriteError: If a file cannot be written; the last checkpoint is kept.
     """
     last = resume_point(recipe, dataset, plan)
     fabric = _launch(recipe, plan)
@@ -75,7 +77,7 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
     learner = run.set_up(examples)
     first_epoch = int(last.training["epoch"]) + 1 if last else 0
     record = Record(plan.out, console, first_epoch, steps) if fabric.is_global_zero else None
-    try:
+    with record or nullcontext():
         if record is not None and first_epoch == recipe.epochs and not run.scores:
             # Broken off in its last score.
             run.finish(first_epoch - 1, first_epoch * steps, record)
@@ -90,9 +92,8 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
                     save_checkpoint(run.checkpoint(epoch), plan.out)
                     run.finish(epoch, (epoch + 1) * steps, record)
                 fabric.barrier()
-    finally:
         if record is not None:
-            record.close()
+            record.say_waiting()
     return load_checkpoint(plan.out)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def count_photo(image: AnnotatedImage, truth: Uint8, predicted: Uint8, classes: 
     return np.concatenate(parts, axis=1).astype(np.int32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: the drawn sums are kept
 class Score:
     """
     How well labels agree with masks over a split.
@@ -136,9 +136,9 @@ class Score:
 
     def intervals(self, split: str, *, unscored: Collection[str] = ()) -> dict[str, Interval]:
         """Give the same scores with their 95 % intervals over photos."""
-        total, drawn = self.total, self._draws()
+        total = self.total
         return {
-            name: percentile_interval(float(measure(total)), measure(drawn))
+            name: percentile_interval(float(measure(total)), measure(self._drawn))
             for name, measure in measures(self.classes, split, unscored=unscored).items()
         }
 
@@ -155,10 +155,10 @@ class Score:
             split: First word of each name.
             unscored: As in `named`.
         """
-        totals, draws = (self.total, reference.total), (self._draws(), reference._draws())
+        own, other = self.total, reference.total
         return {
             name: percentile_interval(
-                float(measure(totals[0]) - measure(totals[1])), measure(draws[0]) - measure(draws[1])
+                float(measure(own) - measure(other)), measure(self._drawn) - measure(reference._drawn)
             )
             for name, measure in measures(self.classes, split, unscored=unscored).items()
         }
@@ -167,7 +167,9 @@ class Score:
         """Give each photo's mean IoU, (N,), over the classes that its mask or its prediction shows."""
         return mean_known(class_iou(self.photos.confusion))
 
-    def _draws(self) -> Tally:
+    @cached_property
+    def _drawn(self) -> Tally:
+        """Sums over photos drawn many times; slow, so made once."""
         return Tally(draw_sums(self.photos.counts))
 
 

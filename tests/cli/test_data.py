@@ -1,12 +1,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from tests.drawing import draw_coco, draw_voc, draw_yolo
+from contract.classes import class_map
+from tests.drawing import draw_coco, draw_voc, draw_yolo, random_shapes
+from training.pictures import CELL, GAP
 
 
 @pytest.fixture
@@ -79,13 +82,30 @@ def test_classes_and_renames(folder: Path) -> None:
 
 
 def test_a_sheet_to_look_at(folder: Path) -> None:
-    """The sheet holds a cell per photo, and a box's colour where its edge is."""
-    path = folder / "look" / "sheet.jpg"
+    """The sheet holds a cell per photo, and each box's edges in its class's colour."""
+    path = folder / "look" / "sheet.png"
     code, _, said = check(folder, "--sheet", path)
     assert code == 0
     assert f"sheet: {path}" in said
     with Image.open(path) as sheet:
-        assert (sheet.format, sheet.size) == ("JPEG", (1280, 320))
+        assert (sheet.format, sheet.size) == ("PNG", (1280, 320))
+        pixels = np.asarray(sheet)
+    colours = class_map(("cat", "dog")).colours
+    for cell in range(4):  # drawn 0 to 3, of 96 x 64, each at its cell's upper left
+        for (_, left, top, right, bottom), colour in zip(random_shapes(cell), colours[1:], strict=True):
+            x, y = cell * CELL + GAP // 2, GAP // 2
+            assert (pixels[y + bottom - 1, x + left : x + right] == colour).all()
+            assert (pixels[y + top : y + bottom, x + right - 1] == colour).all()
+
+
+def test_a_sheet_is_what_its_name_says(folder: Path) -> None:
+    """A .jpg is a JPEG; another ending is refused before anything is read."""
+    assert check(folder, "--sheet", folder / "sheet.jpg")[0] == 0
+    with Image.open(folder / "sheet.jpg") as sheet:
+        assert sheet.format == "JPEG"
+    code, _, said = check(folder, "--sheet", folder / "sheet.gif")
+    assert code == 2
+    assert "a picture's name ends in .png, .jpg, .jpeg" in said
 
 
 def test_no_sheet_of_no_boxes(folder: Path) -> None:

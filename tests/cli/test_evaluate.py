@@ -117,7 +117,7 @@ def test_other_views_have_other_names(first: Path, data: Path, words: list[str],
 
 def test_worst_and_best_are_named_and_drawn(first: Path, data: Path, tmp_path: Path) -> None:
     """Photos are listed by their own mean IoU, and drawn in that order into one sheet."""
-    sheet = tmp_path / "sheet.jpg"
+    sheet = tmp_path / "sheet.png"
     words = (first, "--data", data, "--worst", 3, "--best", 1, "--pictures", sheet)
     found = scores(*words)
     worst = [entry["mIoU"] for entry in found["worst"]]
@@ -125,7 +125,7 @@ def test_worst_and_best_are_named_and_drawn(first: Path, data: Path, tmp_path: P
     assert found["best"][0]["mIoU"] >= worst[-1]
     assert f"{worst[0]:.4f}  {found['worst'][0]['photo']}" in evaluate(*words).stdout
     with Image.open(sheet) as drawn:
-        assert drawn.format == "JPEG"
+        assert drawn.format == "PNG"
 
 
 def test_pictures_alone_are_of_the_split(first: Path, data: Path, tmp_path: Path) -> None:
@@ -163,6 +163,7 @@ def test_grabcut_is_scored_alike(data: Path) -> None:
         (["RUN", "--long-side", "100"], "long_side must be a positive multiple of 32, got 100"),
         (["RUN", "--device", "abacus"], "device abacus: not to be had here"),
         (["RUN", "--split", "test"], "no such split"),
+        (["RUN", "--pictures", "sheet.gif"], "a picture's name ends in .png, .jpg, .jpeg"),
     ],
 )
 def test_what_cannot_be_is_refused(first: Path, data: Path, words: list[str], problem: str) -> None:

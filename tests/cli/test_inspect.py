@@ -1,13 +1,22 @@
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
+from cli.inspect import guess
+from contract.annotations import AnnotatedImage
+from contract.arrays import Uint8
+from contract.classes import class_map
+from contract.images import read_image
 from tests.drawing import draw_voc
 from tests.untrained import untrained
 from training.checkpoint import save_checkpoint
+from training.datasets import open_dataset
+from training.priors.grabcut import GrabCut
 
 
 @pytest.fixture
@@ -40,6 +49,37 @@ def test_a_photo_of_a_data_set(folder: Path) -> None:
     result = inspect(folder, "drawn_0001", "--data", folder / "voc")
     assert result.exit_code == 0
     assert "drawn without ground truth" in result.stderr
+
+
+def given_masks(folder: Path, recipe: dict[str, object]) -> tuple[dict[str, Uint8], AnnotatedImage]:
+    """Give what a run of this recipe shows beside the prediction, and of which photo."""
+    dataset = open_dataset(folder / "voc", class_map(("cat", "dog")))
+    image = dataset.load("val").images[0]
+    checkpoint = untrained("cat", "dog")
+    return guess(dataclasses.replace(checkpoint, recipe=checkpoint.recipe | recipe), image), image
+
+
+def test_the_prior_is_the_runs_own(folder: Path) -> None:
+    """A run that learned from filled boxes shows them, one with two rounds of GrabCut these two."""
+    filled, image = given_masks(folder, {"prior": "boxes"})
+    (everything,) = filled.items()
+    assert everything[0] == "everything in the boxes"
+    assert all((everything[1][box.slices] > 0).all() for box in image.boxes)
+    cut, _ = given_masks(folder, {"grabcut_iterations": 2})
+    wanted = GrabCut(iterations=2).guess(read_image(image.path), image.boxes)
+    assert np.array_equal(cut["GrabCut in the boxes"], wanted)
+    assert not np.array_equal(wanted, everything[1])
+
+
+def test_a_prior_that_is_gone_is_said(folder: Path) -> None:
+    """Where the run's teacher was moved away, the picture is drawn without it, and that is said."""
+    checkpoint = untrained("cat", "dog")
+    taught = {"prior": "teacher", "teacher": str(folder / "gone")}
+    save_checkpoint(dataclasses.replace(checkpoint, recipe=checkpoint.recipe | taught), folder)
+    result = inspect(folder, "drawn_0001", "--data", folder / "voc")
+    assert result.exit_code == 0
+    assert f"drawn without the run's prior: {folder / 'gone'}: no checkpoint" in result.stderr
+    assert (folder / "seen.png").is_file()
 
 
 @pytest.mark.parametrize(

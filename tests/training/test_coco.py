@@ -158,6 +158,23 @@ def test_bad_json_is_named(content: str, problem: str, folder: Path, classes: Cl
         CocoDataset(folder, classes).load("small")
 
 
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"file_name": "1.png"}, "images 0 and 1 are one file, 1.png\n  hint: give the annotations of both"),
+        ({"id": 1}, "images 0.png and 1.png have one id, 1"),
+    ],
+    ids=["one file", "one id"],
+)
+def test_two_images_of_one_name_are_refused(
+    fields: dict[str, object], problem: str, folder: Path, classes: ClassMap
+) -> None:
+    """Neither image takes the other's place: both are named."""
+    change_first(folder, "images", **fields)
+    with pytest.raises(DataError, match=f"instances_small.json: {problem}"):
+        CocoDataset(folder, classes).load("small")
+
+
 def test_a_bad_bbox_is_named(folder: Path, classes: ClassMap) -> None:
     """A bbox of another form is refused with its annotation's id."""
     change_first(folder, bbox=[1, 2, 3])

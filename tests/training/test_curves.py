@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from contract.errors import ConfigurationError, DataError
-from training.curves import Curve, Key, draw_curves, read_curves
+from training.curves import COLOURS, Curve, Key, curves_figure, draw_curves, read_curves
 
 STEPS = 10
 
@@ -87,21 +87,31 @@ def test_runs_over_one_another(tmp_path: Path, epochs: int) -> None:
     assert list(out.parent.iterdir()) == [out]
 
 
+def legend(folders: list[Path]) -> list[str]:
+    """Give the runs' names as the picture shows them."""
+    (shown,) = curves_figure(folders).legends
+    return [text.get_text() for text in shown.get_texts()]
+
+
 def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    """Two folders of the same name are both drawn."""
-    for parent in ("a", "b"):
-        (tmp_path / parent).mkdir()
-    runs = [write_run(tmp_path / parent / "run") for parent in ("a", "b")]
-    both, one = draw_curves(runs, tmp_path / "both.png"), draw_curves(runs[:1], tmp_path / "one.png")
-    assert both.read_bytes() != one.read_bytes()
+    """Two folders of the same name are both drawn, each by its path and in its colour."""
+    runs = [tmp_path / parent / "run" for parent in ("a", "b")]
+    for run in runs:
+        run.parent.mkdir()
+        write_run(run)
+    assert legend(runs) == [str(run) for run in runs]
+    assert legend(runs[:1]) == ["run"]
+    loss = next(axes for axes in curves_figure(runs).axes if axes.get_title(loc="left") == "loss")
+    assert [line.get_color() for line in loss.lines if line.get_linewidth() > 1] == list(COLOURS[:2])
 
 
 def test_any_name_is_written_as_it_is(tmp_path: Path) -> None:
-    """A folder's name is neither a formula nor hidden."""
-    names = ("$first$", "_second", "$a_{$")
-    plain = draw_curves([write_run(tmp_path / name) for name in names], tmp_path / "all.png")
-    fewer = draw_curves([tmp_path / "$first$"], tmp_path / "fewer.png")
-    assert plain.read_bytes() != fewer.read_bytes()
+    """A folder's name is neither a formula nor hidden, and can be drawn."""
+    names = ["$first$", "_second", "$a_{$"]
+    runs = [write_run(tmp_path / name) for name in names]
+    assert legend(runs) == names
+    assert not any(text.get_parse_math() for text in curves_figure(runs).legends[0].get_texts())
+    assert draw_curves(runs, tmp_path / "all.png").is_file()
 
 
 def test_no_run_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from tests.untrained import untrained
 from training.evaluate import network_segmenter
 from training.inspection import inspect_photo
 from training.panels import choose_panels, draw_inspection
-from training.priors.grabcut import GrabCut
 
 CHECKPOINT = untrained("cat", "dog")
 CAT, DOG = Box(1, 20, 10, 70, 55), Box(2, 60, 30, 90, 60)
@@ -33,12 +32,10 @@ def boxed(photo: AnnotatedImage) -> AnnotatedImage:
 
 
 def test_it_shows_what_is_scored(boxed: AnnotatedImage) -> None:
-    """The prediction is the one that `evaluate` scores, GrabCut's mask the one that was learned from."""
+    """The prediction is the one that `evaluate` scores."""
     seen = inspect_photo(CHECKPOINT, boxed, pixel=None)
     segment = network_segmenter(CHECKPOINT.segmentation(), CHECKPOINT.fit, torch.device("cpu"))
     assert np.array_equal(seen.labels, segment(boxed))
-    assert seen.guess is not None
-    assert np.array_equal(seen.guess, GrabCut().guess(seen.image, (CAT, DOG)))
 
 
 def test_maps_show_the_whole_photo(photo: AnnotatedImage) -> None:
@@ -79,23 +76,26 @@ def test_a_pixel_outside_is_refused(photo: AnnotatedImage) -> None:
         inspect_photo(CHECKPOINT, photo, pixel=(96, 0))
 
 
-def test_what_needs_boxes_is_left_out(photo: AnnotatedImage, boxed: AnnotatedImage) -> None:
-    """Without boxes there is no GrabCut, without masks no truth."""
+def test_masks_from_elsewhere_stand_before_the_prediction(
+    photo: AnnotatedImage, boxed: AnnotatedImage
+) -> None:
+    """Each has its title; without any there are the networks' own panels alone."""
     truth = np.full((64, 96), 255, dtype=np.uint8)
-    with_boxes = choose_panels(inspect_photo(CHECKPOINT, boxed, pixel=None), CHECKPOINT.classes, truth)
-    without = choose_panels(inspect_photo(CHECKPOINT, photo, pixel=None), CHECKPOINT.classes, None)
-    assert list(with_boxes) == [
-        *("photo", "GrabCut in the boxes", "prediction", "ground truth"),
+    masks = {"GrabCut in the boxes": truth, "ground truth": truth}
+    panels = choose_panels(inspect_photo(CHECKPOINT, boxed, pixel=None), CHECKPOINT.classes, masks)
+    assert list(panels) == [
+        *("photo", "GrabCut in the boxes", "ground truth", "prediction"),
         *("attention: cat", "attention: dog", "affinity to the marked pixel", "confidence"),
     ]
-    assert not {"GrabCut in the boxes", "ground truth"} & set(without)
+    alone = choose_panels(inspect_photo(CHECKPOINT, photo, pixel=None), CHECKPOINT.classes, {})
+    assert list(alone)[:2] == ["photo", "prediction"]
 
 
 @pytest.mark.parametrize("name", ["seen.png", "seen.JPG"])
 def test_the_picture_is_written_whole(boxed: AnnotatedImage, tmp_path: Path, name: str) -> None:
     """One picture in the form that its name says, in a folder that is made, and nothing else."""
     seen = inspect_photo(CHECKPOINT, boxed, pixel=None)
-    out = draw_inspection(seen, CHECKPOINT.classes, tmp_path / "out" / name, title="a photo")
+    out = draw_inspection(seen, CHECKPOINT.classes, tmp_path / "out" / name, title="a photo", masks={})
     with Image.open(out) as picture:
         assert picture.format == ("PNG" if name.endswith("png") else "JPEG")
         picture.load()

@@ -11,7 +11,7 @@ from cli.__main__ import app
 from contract.classes import ClassMap
 from contract.errors import ConfigurationError
 from tests.training.small import plan, small_recipe
-from training.ablation import climb, finished_run, results_table, run_folder
+from training.ablation import BEGIN, END, climb, finished_run, results_table, run_folder
 from training.datasets.voc import VocDataset
 from training.recipes.finetune import finetune
 from training.recipes.ladder import ladder, with_needed
@@ -105,6 +105,28 @@ def test_verbs(climbed: Path, drawn_voc: Path, tmp_path: Path) -> None:
     common = ["ablate", "--data", str(drawn_voc), "--out", str(climbed), "--few", few]
     table = CliRunner().invoke(app, [*common, "--table-only", "--row", "masks"])
     assert "| masks | cross entropy on all masks: F | 12 masks of drawn train |" in table.output
+    document = tmp_path / "results.md"
+    document.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    written = CliRunner().invoke(app, [*common, "--table-only", "--row", "masks", "--write", str(document)])
+    assert document.read_text() == f"before\n\n{BEGIN}\n{written.stdout}{END}\n\nafter\n"
     wrong = CliRunner().invoke(app, [*common, "--row", "mask"])
     assert wrong.exit_code == 2
     assert "there are masks, boxes, grabcut" in wrong.output
+
+
+@pytest.mark.parametrize(
+    "words", [None, "no mark", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n{END}\n" * 2, b"\xff"]
+)
+def test_a_document_without_its_place_is_refused(words: str | bytes | None, tmp_path: Path) -> None:
+    """Without each mark once, in their order, nothing is trained and nothing is written."""
+    document = tmp_path / "results.md"
+    content = words.encode() if isinstance(words, str) else words
+    if content is not None:
+        document.write_bytes(content)
+    common = ["ablate", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    refused = CliRunner().invoke(app, [*common, "--write", str(document)])
+    assert refused.exit_code == 2
+    assert "results.md: no place for the table" in refused.stderr
+    assert f"put there: {BEGIN}" in refused.stderr
+    assert (document.read_bytes() if document.exists() else None) == content
+    assert not (tmp_path / "out").exists()

@@ -77,9 +77,24 @@ def read_instances(path: Path, *, masks: bool) -> Instances:
         content = json.loads(read_text(path), object_hook=partial(_compact, masks=masks))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: broken JSON ({error})") from error
-    photos = {str(key): str(name) for key, name in _rows(path, content, "images", ("id", "file_name"))}
+    photos = _photos(path, content)
     categories = {str(key): str(name) for key, name in _rows(path, content, "categories", ("id", "name"))}
     return Instances(path, photos, categories, _by_image(path, content, categories))
+
+
+def _photos(path: Path, content: Any) -> dict[str, str]:
+    """Give file names by image id; a name is what a photo is known by, so it belongs to one id."""
+    photos: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    for row in _rows(path, content, "images", ("id", "file_name")):
+        key, name = map(str, row)
+        if key in photos:
+            raise DataError(f"{path}: images {photos[key]} and {name} have one id, {key}")
+        if name in ids:
+            hint = "give the annotations of both to one image"
+            raise DataError(f"{path}: images {ids[name]} and {key} are one file, {name}", hint=hint)
+        photos[key], ids[name] = name, key
+    return photos
 
 
 def _compact(row: dict[str, Any], *, masks: bool) -> Any:

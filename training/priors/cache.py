@@ -15,7 +15,7 @@ from PIL import Image
 
 from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
-from contract.errors import AnnotationError, ImageError
+from contract.errors import AnnotationError, ImageError, written_whole
 from contract.images import read_bytes, read_image
 from training.priors import Prior
 
@@ -132,7 +132,5 @@ def _end_with_parent() -> None:
 
 def _guess_file(prior: Prior, image: AnnotatedImage, path: Path) -> None:
     guess = prior.guess(read_image(image.path), image.boxes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    Image.fromarray(guess).save(partial, "PNG", compress_level=1)
-    partial.replace(path)
+    with written_whole(path, shared=True) as stream:
+        Image.fromarray(guess).save(stream, "PNG", compress_level=1)
