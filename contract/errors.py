@@ -32,12 +32,8 @@ Every error that box2seg raises on purpose.
 """
 
 import errno
-import io
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No room on the disk, for this user, or in one file."""
@@ -208,50 +204,3 @@ class WriteError(Box2SegError):
             f"{path}: cannot be written ({refused.strerror or refused})",
             hint="make room there, or write elsewhere" if refused.errno in FULL else None,
         )
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """
-    Name the file that is being written, where the system refuses.
-
-    Raises:
-        WriteError: In the place of any OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(path, error) from error
-
-
-class _Stream(io.BufferedWriter):
-    """A file's stream without the file's number, where Pillow would write and take half a write for all."""
-
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation
-
-
-@contextmanager
-def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
-    """
-    Give a stream whose content takes the place of a file at the end: whole, or not at all.
-
-    Args:
-        path: The file; its folder is made.
-        shared: Whether other processes may write the same file at the same time.
-
-    Raises:
-        WriteError: If it cannot be written; what was there stays, and nothing else does.
-    """
-    # Where nobody else writes, what a killed process left is written over.
-    partial = path.with_suffix(f".{os.getpid()}.partial" if shared else ".partial")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("wb", buffering=0) as file, _Stream(file) as stream:
-                yield stream
-                stream.flush()
-                os.fsync(file.fileno())  # some disks say only now that they are full
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from contract.classes import ClassMap
-from contract.errors import Box2SegError, ManifestError, written_whole
+from contract.errors import Box2SegError, ManifestError
+from contract.files import written_whole
 from contract.geometry import FitRule
 
 MANIFEST_FILE = "manifest.json"

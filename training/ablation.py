@@ -7,7 +7,8 @@ from statistics import mean
 
 from rich.console import Console
 
-from contract.errors import ConfigurationError, written_whole
+from contract.errors import ConfigurationError
+from contract.files import written_whole
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, load_checkpoint
 from training.datasets import Dataset
 from training.prepare import Plan, resume_point

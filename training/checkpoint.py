@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from contract.classes import ClassMap
-from contract.errors import Box2SegError, CheckpointError, written_whole
+from contract.errors import Box2SegError, CheckpointError
+from contract.files import written_whole
 from contract.geometry import FitRule
 from contract.manifest import Origin
 from training.networks.box2seg import Box2Seg

@@ -6,7 +6,8 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 from PIL import Image
 
-from contract.errors import ConfigurationError, written_whole
+from contract.errors import ConfigurationError
+from contract.files import written_whole
 
 # Names of runs, photos and classes are words, whatever signs are in them; two "$" would make a formula.
 rcParams["text.parse_math"] = False

@@ -11,7 +11,8 @@ from typing import Any, Self
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
-from contract.errors import WriteError, writing, written_whole
+from contract.errors import WriteError
+from contract.files import writing, written_whole
 
 STEPS_FILE = "steps.csv"
 SCORES_FILE = "scores.csv"

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from contract.classes import ClassMap
-from contract.errors import WriteError, written_whole
+from contract.errors import WriteError
+from contract.files import written_whole
 from tests.training.small import SMALL, plan, small_recipe
 from tests.training.test_run import Interrupting
 from tests.untrained import untrained

@@ -15,7 +15,8 @@ from PIL import Image
 
 from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
-from contract.errors import AnnotationError, ImageError, written_whole
+from contract.errors import AnnotationError, ImageError
+from contract.files import written_whole
 from contract.images import read_bytes, read_image
 from training.priors import Prior
 
