@@ -44,7 +44,8 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         WriteError: If it cannot be written; what was there stays, and nothing else does.
     """
     # Where nobody else writes, what a killed process left is written over.
-    partial = path.with_suffix(f".{os.getpid()}.partial" if shared else ".partial")
+    writer = f".{os.getpid()}" if shared else ""
+    partial = path.with_name(f".{path.name}{writer}.partial")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

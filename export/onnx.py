@@ -12,6 +12,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch.export import Dim
 
 from contract.errors import ExportError
+from contract.files import written_whole
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, Tensor
 from export.deployable import Deployable
 from export.storage import Weights, store_weights
@@ -43,14 +44,15 @@ def write_onnx(
 
     Raises:
         ExportError: If the exporter cannot write it, or what it wrote is no valid ONNX.
+        WriteError: If the file cannot be written.
     """
     model = _traced(deployable)
     store_weights(model, weights)
     _check(model)
     onnx.helper.set_model_props(model, notes)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(model.SerializeToString())
-    return partial.replace(path)
+    with written_whole(path) as stream:
+        stream.write(model.SerializeToString())
+    return path
 
 
 def read_tensors(path: Path) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from contract.errors import Box2SegError, DataError
+from contract.files import written_whole
 from contract.images import read_image
 from contract.manifest import Manifest
 from contract.processors import available_processors
@@ -139,11 +140,5 @@ async def _segment_photo(segmenter: Segmenter, manifest: Manifest, form: Format,
 
 
 def _write_whole(target: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = target.with_name(f".{target.name}.partial")
-    try:
-        partial_file.write_bytes(content)
-        partial_file.replace(target)
-    finally:
-        partial_file.unlink(missing_ok=True)
+    with written_whole(target) as stream:
+        stream.write(content)
