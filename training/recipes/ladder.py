@@ -64,13 +64,13 @@ def ladder(few: str, *, teacher: str = "box2seg") -> dict[str, Rung]:
             "the same with Box2Seg's terms", _set(grabcut=1.0, grabcut_iterations=2), teacher=teacher
         ),
         "few": Rung("a few masks alone", _plain(learn="masks", masks=few, epochs=40, evaluate_every=40)),
-        "few_tuned": Rung("Box2Seg, fine-tuned on a few masks", _tuned(few, 20), start="box2seg"),
+        "few_tuned": Rung("Box2Seg, fine-tuned on a few masks", _tuned(few), start="box2seg"),
         "few_mixed": Rung(
             "second round, a few masks in their place",
             _second(learn="mixed", masks=few),
             teacher=teacher,
         ),
-        "masks_tuned": Rung("Box2Seg, fine-tuned on all masks", _tuned("", 2), start="box2seg"),
+        "masks_tuned": Rung("Box2Seg, then all masks as in F", _plain(learn="masks"), start="box2seg"),
         "masks_attention": Rung("all masks + Box2Seg's other terms", _set(grabcut=1.0, learn="masks")),
     }
 
@@ -97,7 +97,5 @@ def _second(**fields: object) -> Change:
     return _plain(grabcut_iterations=2, **fields)
 
 
-def _tuned(masks: str, epochs: int) -> Change:
-    return lambda recipe: dataclasses.replace(
-        finetune(recipe, start="", masks=masks, epochs=epochs), evaluate_every=epochs
-    )
+def _tuned(masks: str) -> Change:
+    return lambda recipe: dataclasses.replace(finetune(recipe, start="", masks=masks), evaluate_every=20)
