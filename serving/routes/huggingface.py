@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from contract.arrays import Uint8
@@ -22,7 +22,7 @@ from serving.formats import Format
 from serving.refinement import Refinement
 from serving.routes.bodies import BASE64, BINARY, decode_base64, is_json, parse_object, read_body
 from serving.routes.problems import PROBLEM
-from serving.routes.questions import ModelQuestion, Order, find_model
+from serving.routes.questions import ModelQuestion, Order, Share, find_model
 from serving.routes.wiring import TheGateway
 
 router = APIRouter(tags=["segmentation"])
@@ -38,13 +38,13 @@ class Parameters(BaseModel):
     subtask: Literal["semantic"] | None = None
     """The model tells classes apart, not objects."""
 
-    threshold: float | None = Field(None, ge=0, le=1)
+    threshold: Share | None = None
     """Masks with a lower score are left out."""
 
-    mask_threshold: float | None = Field(None, ge=0, le=1)
+    mask_threshold: Share | None = None
     """Pixels that the network is less sure of than this are in no mask."""
 
-    overlap_mask_area_threshold: float | None = Field(None, ge=0, le=1)
+    overlap_mask_area_threshold: Share | None = None
     """Taken for the clients that send it: masks never overlap here, so there is nothing to decide by it."""
 
 

@@ -23,6 +23,8 @@ from serving.telemetry import Stopwatch
 SEPARATOR = ","
 MOST_PIXELS = 2**31 - 1
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 LABELLING = ("classes", "min_area", "threshold")
 DRAWING = ("alpha", "outline")
 
@@ -50,13 +52,13 @@ class Question(ModelQuestion):
     classes: list[str] = []
     """Names of the classes to keep, with commas between them; the others become background."""
 
-    threshold: float | SkipJsonSchema[None] = Field(None, ge=0, le=1)
+    threshold: Share | SkipJsonSchema[None] = None
     """Pixels that the network is less sure of than this become void: label 255, class `void`."""
 
     min_area: int = Field(0, ge=0, le=MOST_PIXELS)
     """Connected parts of a class with fewer pixels become background."""
 
-    alpha: float | SkipJsonSchema[None] = Field(None, ge=0, le=1)
+    alpha: Share | SkipJsonSchema[None] = None
     """Overlays only: how strong the colours are."""
 
     outline: bool | SkipJsonSchema[None] = None

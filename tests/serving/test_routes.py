@@ -59,6 +59,15 @@ def test_documentation_says_how_to_send(client: httpx.Client) -> None:
     assert set(operation["responses"]["default"]["content"]) == {"application/problem+json"}
 
 
+def test_documentation_says_what_is_allowed(client: httpx.Client) -> None:
+    """The formats and the bounds of numbers are in the OpenAPI document."""
+    operation = client.get("/openapi.json").json()["paths"]["/v1/segment"]["post"]
+    schemas = {each["name"]: each["schema"] for each in operation["parameters"]}
+    assert schemas["format"]["enum"] == list(FORMATS)
+    for name in ("threshold", "alpha"):
+        assert (schemas[name]["minimum"], schemas[name]["maximum"]) == (0, 1)
+
+
 def _values(text: str) -> dict[str, float]:
     pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in pairs}
