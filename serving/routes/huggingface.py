@@ -38,13 +38,13 @@ class Parameters(BaseModel):
     subtask: Literal["semantic"] | None = None
     """The model tells classes apart, not objects."""
 
-    threshold: Share | None = None
+    threshold: Share = None
     """Masks with a lower score are left out."""
 
-    mask_threshold: Share | None = None
+    mask_threshold: Share = None
     """Pixels that the network is less sure of than this are in no mask."""
 
-    overlap_mask_area_threshold: Share | None = None
+    overlap_mask_area_threshold: Share = None
     """Taken for the clients that send it: masks never overlap here, so there is nothing to decide by it."""
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from contract.arrays import Uint8
 from contract.classes import ClassMap
@@ -23,7 +22,13 @@ from serving.telemetry import Stopwatch
 SEPARATOR = ","
 MOST_PIXELS = 2**31 - 1
 
-Share = Annotated[float, Field(ge=0, le=1)]
+# Written by hand, as what stands behind a question mark is left out rather than null.
+Text = Annotated[str | None, WithJsonSchema({"type": "string"})]
+FormatName = Annotated[str | None, WithJsonSchema({"type": "string", "enum": list(FORMATS)})]
+Flag = Annotated[bool | None, WithJsonSchema({"type": "boolean"})]
+Share = Annotated[
+    float | None, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
+]
 
 LABELLING = ("classes", "min_area", "threshold")
 DRAWING = ("alpha", "outline")
@@ -36,32 +41,31 @@ class ModelQuestion(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    model: str | SkipJsonSchema[None] = None
+    model: Text = None
     """Which model; where left out, the server's default."""
 
 
 class Question(ModelQuestion):
     """What may stand behind the question mark; anything else is refused."""
 
-    format: str | SkipJsonSchema[None] = Field(
+    format: FormatName = Field(
         None,
         description=f"{FORMAT_LIST}. Where left out, the Accept header decides.",
-        json_schema_extra={"enum": list(FORMATS)},
     )
 
     classes: list[str] = []
     """Names of the classes to keep, with commas between them; the others become background."""
 
-    threshold: Share | SkipJsonSchema[None] = None
+    threshold: Share = None
     """Pixels that the network is less sure of than this become void: label 255, class `void`."""
 
     min_area: int = Field(0, ge=0, le=MOST_PIXELS)
     """Connected parts of a class with fewer pixels become background."""
 
-    alpha: Share | SkipJsonSchema[None] = None
+    alpha: Share = None
     """Overlays only: how strong the colours are."""
 
-    outline: bool | SkipJsonSchema[None] = None
+    outline: Flag = None
     """Overlays only: a fine line along the edges, unless false."""
 
     def look(self) -> dict[str, Any]:
