@@ -10,6 +10,9 @@ BACKGROUND = 0
 IGNORE = 255
 """Label of pixels that are not scored and not learned from (void)."""
 
+VOID = "void"
+"""What IGNORE is called where labels have names."""
+
 Colour = tuple[int, int, int]
 
 
@@ -70,6 +73,10 @@ class ClassMap:
         if name not in self.names:
             raise ConfigurationError(f"no class {name!r}; there are {', '.join(self.names)}")
         return self.names.index(name)
+
+    def name(self, label: int) -> str:
+        """Give a label's name; that of IGNORE is "void"."""
+        return VOID if label == IGNORE else self.names[label]
 
     def palette(self) -> bytes:
         """Give 256 RGB triples for an indexed PNG; IGNORE is the devkit's cream white."""

@@ -11,6 +11,7 @@ Every error that box2seg raises on purpose.
     │   └── ImageTooLarge         more pixels than the limit, by its header
     ├── RequestError              a question that cannot be answered as asked
     │   ├── UnknownFormat         no such answer format
+    │   ├── InvalidParameter      a parameter with a value that there is not, or that has no effect
     │   ├── UnknownModel          no such model or version
     │   └── BodyTooLarge          more bytes than the limit
     ├── ConfigurationError        a setting or recipe field with a wrong name, type or value
@@ -110,6 +111,10 @@ class RequestError(Box2SegError):
 
 class UnknownFormat(RequestError):
     """The answer format asked for does not exist."""
+
+
+class InvalidParameter(RequestError):
+    """A parameter has a value that there is not, or would have no effect on the answer asked for."""
 
 
 class UnknownModel(RequestError):

@@ -122,6 +122,19 @@ class Fit:
         inner = (slice(self.inner[0]), slice(self.inner[1]))
         return _enlarge_labels(labels[inner], confidence[inner], self.original)
 
+    def bring_confidence_back(self, confidence: Uint8) -> Uint8:
+        """
+        Bring a network's confidence to the image's own size, interpolated.
+
+        Args:
+            confidence: (h, w) uint8 of the network size, the winner's probability times 255.
+
+        Returns:
+            (H, W) uint8 at the original size. Padding never reaches it.
+        """
+        check_array("confidence", confidence, shape=self.network, dtype=np.uint8)
+        return resize(confidence[: self.inner[0], : self.inner[1]], self.original)
+
 
 def resize(image: Uint8, size: Size, *, nearest: bool = False) -> Uint8:
     """

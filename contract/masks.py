@@ -13,7 +13,7 @@ class Segmentation:
     What a model says about one photo.
 
     Args:
-        labels: (H, W) uint8, indices into the model's ClassMap, at the photo's own size.
+        labels: (H, W) uint8, indices into the model's ClassMap or IGNORE, at the photo's own size.
         model: The model's name.
         version: The model's published version.
         confidence: (H, W) uint8, the winning class's probability times 255, or None.
@@ -42,3 +42,8 @@ class Segmentation:
         """Count the pixels of each of the first `classes` labels."""
         counts = np.bincount(self.labels.ravel(), minlength=classes)[:classes]
         return [int(count) for count in counts]
+
+    def present(self) -> list[int]:
+        """List the labels that at least one pixel has, background and IGNORE included."""
+        counts = np.bincount(self.labels.ravel(), minlength=1)
+        return [int(label) for label in np.flatnonzero(counts)]

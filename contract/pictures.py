@@ -6,17 +6,21 @@ from contract.arrays import Uint8, check_array
 from contract.classes import BACKGROUND, IGNORE, ClassMap
 
 OUTLINE = (255, 255, 255)
+ALPHA = 0.55
 
 
-def draw_overlay(image: Uint8, labels: Uint8, classes: ClassMap, *, alpha: float = 0.55) -> Uint8:
+def draw_overlay(
+    image: Uint8, labels: Uint8, classes: ClassMap, *, alpha: float = ALPHA, outline: bool = True
+) -> Uint8:
     """
-    Tint each object in its class's colour, with a fine white outline.
+    Tint each object in its class's colour.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         labels: (H, W) uint8; background and IGNORE stay as they are.
         classes: Gives the colours.
         alpha: Share of the colour in the tint, in [0, 1].
+        outline: Draw a fine white line along the edges.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -31,7 +35,8 @@ def draw_overlay(image: Uint8, labels: Uint8, classes: ClassMap, *, alpha: float
     palette = np.frombuffer(classes.palette(), dtype=np.uint8).reshape(256, 3)
     colours = palette[labels[there]].astype(np.float32)
     drawn[there] = (image[there] * (1 - alpha) + colours * alpha + 0.5).astype(np.uint8)
-    drawn[_edges(labels) & there] = OUTLINE
+    if outline:
+        drawn[_edges(labels) & there] = OUTLINE
     return drawn
 
 

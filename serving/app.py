@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from serving.engines import Engine
 from serving.gateway import create_gateway
-from serving.routes import health, metrics, models, segment
+from serving.routes import batch, health, huggingface, metrics, models, segment
 from serving.routes.frame import Frame
 from serving.routes.problems import install_problems
 from serving.settings import Settings
@@ -30,7 +30,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
 
     app = FastAPI(title="box2seg", summary="Photos in, per-pixel class masks out.", lifespan=lifespan)
     app.state.gateway = gateway
-    for room in (segment, models, health, metrics):
+    for room in (segment, batch, huggingface, models, health, metrics):
         app.include_router(room.router)
     install_problems(app)
     app.add_middleware(Frame, telemetry=gateway.telemetry, max_body_bytes=settings.max_body_bytes)

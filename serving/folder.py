@@ -131,6 +131,7 @@ async def _segment_photo(segmenter: Segmenter, manifest: Manifest, form: Format,
             manifest,
             lambda photo, segmentation: form.encode(photo, segmentation, manifest.classes),
             watch=Stopwatch(),
+            confident=form.confident,
         )
         await asyncio.to_thread(_write_whole, job.target, mask)
     except (Box2SegError, OSError) as error:

@@ -43,6 +43,7 @@ class Segmenter:
         write: Callable[[Uint8, Segmentation], T],
         *,
         watch: Stopwatch,
+        confident: bool = False,
     ) -> T:
         """
         Segment one photo, with two trips to the threads: what comes before the network and what comes after.
@@ -52,6 +53,7 @@ class Segmenter:
             manifest: Of the version to use.
             write: Gives the form wanted, from the photo and its Segmentation.
             watch: Takes the times of "decode", "infer" and "encode".
+            confident: Give the Segmentation its confidence too: one more resize, one more byte per pixel.
 
         Returns:
             What `write` gave.
@@ -65,7 +67,9 @@ class Segmenter:
             with watch.stage("infer"):
                 labels, confidence = await self.engine.infer(manifest.name, manifest.version, frame[None])
             with watch.stage("encode"):
-                return await self._run(_finish, photo, fit, labels[0], confidence[0], manifest, write)
+                return await self._run(
+                    _finish, photo, fit, labels[0], confidence[0], manifest, write, confident=confident
+                )
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
@@ -86,8 +90,15 @@ def _finish(
     confidence: Uint8,
     manifest: Manifest,
     write: Callable[[Uint8, Segmentation], T],
+    *,
+    confident: bool,
 ) -> T:
     if labels.max() >= len(manifest.classes):
         raise EngineError(f"the network gave label {labels.max()}, the model has {len(manifest.classes)}")
-    segmentation = Segmentation(fit.bring_back(labels, confidence), manifest.name, manifest.version)
+    segmentation = Segmentation(
+        fit.bring_back(labels, confidence),
+        manifest.name,
+        manifest.version,
+        fit.bring_confidence_back(confidence) if confident else None,
+    )
     return write(photo, segmentation)

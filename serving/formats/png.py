@@ -1,4 +1,4 @@
-"""The indexed PNG: each pixel is a label, the palette gives its colour."""
+"""PNGs of one byte per pixel: the labels with their colours as a palette, and the confidence in grey."""
 
 import io
 import zlib
@@ -26,6 +26,14 @@ def encode_png(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> b
     stream = io.BytesIO()
     # Labels are long runs: run-length matching is 4 times as fast as the default, for a few percent more.
     image.save(stream, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return stream.getvalue()
+
+
+def encode_confidence(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
+    """Give the winner's probability times 255 as a grey PNG; photo and classes are not used."""
+    assert segmentation.confidence is not None
+    stream = io.BytesIO()
+    Image.fromarray(segmentation.confidence).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from pycocotools import mask as coco
 
 from contract.arrays import Uint8
-from contract.classes import BACKGROUND, ClassMap
+from contract.classes import ClassMap
 from contract.masks import Segmentation
+from serving.formats.listing import Part, heading, list_parts
 
 
 def encode_rle(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
@@ -25,27 +26,17 @@ def encode_rle(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> b
         `segmentation`, `area`, `bbox` as x, y, width, height) with the class name as `label`.
         Background is where no annotation is.
     """
-    height, width = segmentation.size
-    present = [
-        label for label, area in enumerate(segmentation.areas(len(classes))) if area and label != BACKGROUND
-    ]
-    content = {
-        "model": segmentation.model,
-        "version": segmentation.version,
-        "width": width,
-        "height": height,
-        "annotations": [_annotation(segmentation.labels == label, label, classes) for label in present],
-    }
-    return json.dumps(content).encode()
+    annotations = [_annotation(part) for part in list_parts(segmentation, classes)]
+    return json.dumps(heading(segmentation) | {"annotations": annotations}).encode()
 
 
-def _annotation(mask: Any, label: int, classes: ClassMap) -> dict[str, Any]:
-    rle = coco.encode(np.asfortranarray(mask, np.uint8))
+def _annotation(part: Part) -> dict[str, Any]:
+    rle = coco.encode(np.asfortranarray(part.mask, np.uint8))
     return {
-        "category_id": label,
-        "label": classes.names[label],
+        "category_id": part.label,
+        "label": part.name,
         "segmentation": {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode()},
-        "area": int(coco.area(rle)),
+        "area": part.area,
         "bbox": [int(value) for value in coco.toBbox(rle)],
         "iscrowd": 1,  # COCO's word for a mask as run lengths that may hold several objects
     }

@@ -30,6 +30,12 @@ def test_background_stands_in_front() -> None:
     assert len(ANIMALS) == 4
 
 
+def test_each_label_has_a_name() -> None:
+    """A label's name is the class's; IGNORE is called void."""
+    classes = class_map(["cat"])
+    assert [classes.name(label) for label in (0, 1, IGNORE)] == ["background", "cat", "void"]
+
+
 def test_the_palette_has_256_colours() -> None:
     """The palette fills an indexed PNG, with the map's own colours first and cream white at IGNORE."""
     palette = ClassMap(("background", "cat"), ((1, 2, 3), (4, 5, 6))).palette()

@@ -111,6 +111,23 @@ def test_arrays_of_another_size_are_refused() -> None:
         fit.bring_back(np.zeros((64, 96), np.uint8), np.zeros((48, 96), np.uint8))
 
 
+def test_confidence_comes_back_interpolated() -> None:
+    """Confidence has the image's size, lies between its neighbours, and knows nothing of the padding."""
+    fit = Fit(original=(2, 4), inner=(1, 2), network=(2, 3))
+    confidence = np.array([[100, 200, 255], [255, 255, 255]], np.uint8)
+    back = fit.bring_confidence_back(confidence)
+    assert back.tolist() == [[100, 125, 175, 200]] * 2
+
+
+def test_confidence_of_equal_size_is_unchanged() -> None:
+    """Where nothing is to be resized, no pixel's confidence changes."""
+    fit = FitRule(96).fit((64, 96))
+    confidence = np.random.default_rng(0).integers(0, 256, (64, 96), np.uint8)
+    assert np.array_equal(fit.bring_confidence_back(confidence), confidence)
+    with pytest.raises(ShapeError, match="confidence"):
+        fit.bring_confidence_back(confidence.T)
+
+
 def test_resizing_keeps_the_picture_centred() -> None:
     """A picture shrunk by three keeps its centre of mass, to a tenth of a pixel of the small one."""
     spot = np.zeros((99, 99), np.uint8)

@@ -12,6 +12,12 @@ def test_areas_count_pixels_by_label() -> None:
     assert Segmentation(LABELS, "box2seg", 1).areas(4) == [3, 1, 2, 0]
 
 
+def test_present_lists_labels() -> None:
+    """Each label that some pixel has is there once, in order, void too."""
+    assert Segmentation(LABELS, "box2seg", 1).present() == [0, 1, 2]
+    assert Segmentation(np.full((1, 1), 255, np.uint8), "box2seg", 1).present() == [255]
+
+
 def test_a_segmentation_knows_its_size() -> None:
     """The size is (height, width)."""
     assert Segmentation(LABELS, "box2seg", 1).size == (2, 3)

@@ -18,6 +18,14 @@ def test_objects_are_tinted_and_outlined() -> None:
     assert drawn[4, 5].tolist() == [(100 + channel + 1) // 2 for channel in CLASSES.colours[1]]
 
 
+def test_the_outline_can_be_left_out() -> None:
+    """Without it the rim is tinted as the inside is."""
+    labels = np.zeros((8, 12), np.uint8)
+    labels[2:7, 3:9] = 1
+    drawn = draw_overlay(np.full((8, 12, 3), 100, np.uint8), labels, CLASSES, outline=False)
+    assert drawn[2, 3].tolist() == drawn[4, 5].tolist()
+
+
 @pytest.mark.parametrize("label", [BACKGROUND, IGNORE])
 def test_what_is_no_object_is_left_alone(label: int) -> None:
     """Background and void show the photo as it is."""

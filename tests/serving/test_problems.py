@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
+from serving.formats import FORMATS
 from tests.serving.colours import draw_photo, encode
 
 
@@ -26,7 +27,7 @@ BAD_PHOTOS = {
     "one byte": (b"\xff", 400, "invalid-image"),
     "text": (b"This is not a photo.", 400, "invalid-image"),
     "html": (b"<!doctype html><title>cat</title>", 400, "invalid-image"),
-    "json": (b'{"inputs": []}', 400, "invalid-image"),
+    "json": (b'[{"inputs": ""}]', 400, "invalid-image"),
     "truncated jpeg": (PHOTO[: len(PHOTO) // 2], 400, "truncated-image"),
     "truncated png": (encode(draw_photo())[:-200], 400, "truncated-image"),
     "bomb": (bomb_png(19_000), 413, "image-too-large"),
@@ -77,8 +78,8 @@ def test_bad_photo_in_a_form_is_refused(client: httpx.Client, name: str) -> None
 
 def test_unknown_format_lists_formats(client: httpx.Client) -> None:
     """A format that does not exist is refused with those that do."""
-    content = check_problem(client.post("/v1/segment?format=gif", content=PHOTO), 422, "unknown-format")
-    assert content["hint"] == "there are: png, overlay, rle"
+    content = check_problem(client.post("/v1/segment?format=gif", content=PHOTO), 406, "unknown-format")
+    assert content["hint"] == f"there are: {', '.join(FORMATS)}"
 
 
 @pytest.mark.parametrize("name", ["nobody", "../box2seg", "%2e%2e%2f", "%00", "x" * 10_000, "köter"])

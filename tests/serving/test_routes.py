@@ -2,6 +2,7 @@
 
 import httpx
 
+from serving.formats import FORMATS
 from tests.serving.colours import draw_photo, encode
 
 
@@ -11,7 +12,7 @@ def test_models_name_their_classes(client: httpx.Client) -> None:
     assert (card["name"], card["version"], card["default"]) == ("box2seg", 1, True)
     assert card["classes"][0] == {"label": 0, "name": "background", "colour": "#000000"}
     assert card["classes"][1] == {"label": 1, "name": "red", "colour": "#800000"}
-    assert card["formats"] == ["png", "overlay", "rle"]
+    assert card["formats"] == list(FORMATS)
     assert client.get("/v1/models").json()["models"] == [card]
 
 
@@ -48,11 +49,23 @@ def test_metrics_do_not_grow_with_paths(client: httpx.Client) -> None:
 
 
 def test_documentation_says_how_to_send(client: httpx.Client) -> None:
-    """/docs is there, and the OpenAPI document describes both ways to send and all answers."""
+    """/docs is there, and the OpenAPI document describes all ways to send, all answers and problems."""
     assert client.get("/docs").status_code == 200
     operation = client.get("/openapi.json").json()["paths"]["/v1/segment"]["post"]
-    assert set(operation["requestBody"]["content"]) == {"image/*", "multipart/form-data"}
-    assert set(operation["responses"]["200"]["content"]) == {"image/png", "image/jpeg", "application/json"}
+    assert set(operation["requestBody"]["content"]) == {"image/*", "multipart/form-data", "application/json"}
+    media_types = {form.media_type.partition(";")[0] for form in FORMATS.values()}
+    assert set(operation["responses"]["200"]["content"]) == media_types
+    assert set(operation["responses"]) == {"200", "default"}
+    assert set(operation["responses"]["default"]["content"]) == {"application/problem+json"}
+
+
+def test_documentation_says_what_is_allowed(client: httpx.Client) -> None:
+    """The formats and the bounds of numbers are in the OpenAPI document."""
+    operation = client.get("/openapi.json").json()["paths"]["/v1/segment"]["post"]
+    schemas = {each["name"]: each["schema"] for each in operation["parameters"]}
+    assert schemas["format"]["enum"] == list(FORMATS)
+    for name in ("threshold", "alpha"):
+        assert (schemas[name]["minimum"], schemas[name]["maximum"]) == (0, 1)
 
 
 def _values(text: str) -> dict[str, float]:

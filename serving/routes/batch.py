@@ -1,0 +1,122 @@
+"""POST /v1/segment:batch: many photos in, a line for each out; a bad photo spoils its own line only."""
+
+import asyncio
+import base64
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from contract.errors import RequestError
+from serving.errors import error_problem, status_of
+from serving.gateway import Gateway
+from serving.routes.bodies import BINARY, FIELD, Upload, is_form, read_uploads
+from serving.routes.negotiation import not_acceptable, parse_accept, quality
+from serving.routes.problems import PROBLEM
+from serving.routes.questions import Order, Question, take_order
+from serving.routes.wiring import TheGateway
+
+log = logging.getLogger("box2seg.requests")
+
+router = APIRouter(tags=["segmentation"])
+
+MEDIA_TYPE = "application/x-ndjson"
+DEFAULT_FORMAT = "png"
+
+PHOTOS_IN_A_BATCH = 64
+"""More files in one form are refused; so is a body longer than any other may be."""
+
+AT_ONCE = 3
+"""While the network works on one photo, another is decoded and a third encoded; others fit between."""
+
+FORM = {
+    "type": "object",
+    "required": [FIELD],
+    "properties": {FIELD: {"type": "array", "items": BINARY, "minItems": 1, "maxItems": PHOTOS_IN_A_BATCH}},
+    "additionalProperties": False,
+}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "description": f"A form with up to {PHOTOS_IN_A_BATCH} photos, each in the field `{FIELD}`.",
+        "content": {"multipart/form-data": {"schema": FORM}},
+    }
+}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A line of JSON per photo, in their order, each as soon as it is there: `index`, "
+        "`name`, `status` and, where that is 200, `content_type` with `content` (formats that are JSON) or "
+        "`base64` (the others); else `problem`, as the photo alone would get it.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+    },
+    **PROBLEM,
+}
+
+
+@router.post("/v1/segment:batch", response_class=StreamingResponse, responses=ANSWERS, openapi_extra=BODY)
+async def segment_batch(
+    request: Request, question: Annotated[Question, Query()], gateway: TheGateway
+) -> StreamingResponse:
+    """Segment many photos in one call, each with a status of its own; parameters hold for all of them."""
+    _check_accept(", ".join(request.headers.getlist("accept")))
+    named = question.format or DEFAULT_FORMAT
+    order = take_order(question.model_copy(update={"format": named}), "", gateway)
+    if not is_form(request):
+        raise RequestError(
+            "a batch is a form with files", hint=f"curl -F {FIELD}=@one.jpg -F {FIELD}=@two.jpg"
+        )
+    uploads = await read_uploads(request, at_most=PHOTOS_IN_A_BATCH)
+    lines = _segment_all(uploads, order, gateway, request.state.request_id)
+    return StreamingResponse(lines, media_type=MEDIA_TYPE, headers=order.headers())
+
+
+def _check_accept(accept: str) -> None:
+    if quality(MEDIA_TYPE, parse_accept(accept)) == 0:
+        raise not_acceptable(accept, [MEDIA_TYPE])
+
+
+async def _segment_all(
+    uploads: list[Upload], order: Order, gateway: Gateway, request_id: str
+) -> AsyncIterator[bytes]:
+    """Work on a few photos at once and give their lines in order; stop them all when nobody listens."""
+    waiting: deque[asyncio.Task[bytes]] = deque()
+    work = partial(_segment_one, order=order, gateway=gateway, request_id=request_id)
+    try:
+        for index, upload in enumerate(uploads):
+            waiting.append(asyncio.create_task(work(index, upload)))
+            if len(waiting) >= AT_ONCE:
+                yield await waiting.popleft()
+        while waiting:
+            yield await waiting.popleft()
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+async def _segment_one(
+    index: int, upload: Upload, *, order: Order, gateway: Gateway, request_id: str
+) -> bytes:
+    line: dict[str, Any] = {"index": index, "name": upload.name}
+    try:
+        answer = await order.fill(upload.data, gateway)
+    except Exception as error:  # whatever becomes of one photo, the others get their lines
+        status = status_of(error)
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.error("request %s failed on photo %d", request_id, index, exc_info=error)
+        line |= {"status": status, "problem": error_problem(error, request_id=request_id)}
+    else:
+        line |= {"status": HTTPStatus.OK, "content_type": order.form.media_type}
+        line |= _content(answer.body, order)
+    return json.dumps(line).encode() + b"\n"
+
+
+def _content(body: bytes, order: Order) -> dict[str, Any]:
+    if order.form.is_json:
+        return {"content": json.loads(body)}
+    return {"base64": base64.b64encode(body).decode()}
