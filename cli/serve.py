@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from serving.gateway import Gateway
 
 ASK_EVERY_S = 0.1
-GRACE_S = 10
 
 SAMPLE = Path("docs/pictures/chelsea.jpg")
 """Lies in every checkout, so that the line to paste works as it stands."""
@@ -70,21 +69,12 @@ def run_gateway(app: FastAPI, door: socket.socket) -> None:
     import asyncio
     from contextlib import suppress
 
-    import uvicorn
-
     from contract.errors import ConfigurationError
+    from serving.routes.server import GatewayServer
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,  # the gateway's own line has the request's id and time
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    server = GatewayServer(app)
 
     async def run() -> None:
-        server = uvicorn.Server(config)
         announcing = asyncio.create_task(_announce(server, app.state.gateway, _address(door)))
         await server.serve(sockets=[door])
         announcing.cancel()
@@ -94,7 +84,7 @@ def run_gateway(app: FastAPI, door: socket.socket) -> None:
     # uvicorn finishes its requests first and then raises the signal that ended it once more.
     with (
         suppress(KeyboardInterrupt, SystemExit),
-        asyncio.Runner(loop_factory=config.get_loop_factory()) as runner,
+        asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner,
     ):
         runner.run(run())
 

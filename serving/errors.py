@@ -6,12 +6,16 @@ from typing import Any
 
 from contract.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     Box2SegError,
     EngineTimeout,
     EngineUnavailable,
     ImageTooLarge,
     InvalidImage,
+    KeyRequired,
     RequestError,
+    ScopeMissing,
+    TooManyRequests,
     TruncatedImage,
     UnknownFormat,
     UnknownModel,
@@ -24,6 +28,10 @@ STATUSES: dict[type[Box2SegError], HTTPStatus] = {
     UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    KeyRequired: HTTPStatus.UNAUTHORIZED,
+    ScopeMissing: HTTPStatus.FORBIDDEN,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownFormat: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnknownModel: HTTPStatus.NOT_FOUND,
     RequestError: HTTPStatus.BAD_REQUEST,
@@ -34,7 +42,18 @@ STATUSES: dict[type[Box2SegError], HTTPStatus] = {
 
 MEDIA_TYPE = "application/problem+json"
 
-RETRY_AFTER_S = 1
+OUTCOMES = {
+    HTTPStatus.TOO_MANY_REQUESTS: "shed",
+    HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
+    HTTPStatus.GATEWAY_TIMEOUT: "late",
+}
+"""How a failure is counted; other 4xx are "refused", other 5xx "failed"."""
+
+HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    # What is left of the body would come as slowly.
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+}
 
 
 def status_of(error: Exception) -> HTTPStatus:
@@ -85,9 +104,19 @@ def problem(
     return content | ({"hint": hint} if hint else {})
 
 
-def problem_headers(status: int) -> dict[str, str]:
-    """Give the headers that go with a status: when to come back."""
-    return {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+def problem_headers(error: Exception) -> dict[str, str]:
+    """Give the headers that go with an error: when to come back, how to say who asks."""
+    retry_after_s = error.retry_after_s if isinstance(error, Box2SegError) else None
+    retry = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return HEADERS.get(status_of(error), {}) | retry
+
+
+def outcome_of(error: BaseException) -> str:
+    """Say in one word how a photo that failed is counted."""
+    if not isinstance(error, Exception):  # cancelled: the client left
+        return "gone"
+    status = status_of(error)
+    return OUTCOMES.get(status, "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed")
 
 
 def _title(kind: type[Exception]) -> str:

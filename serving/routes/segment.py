@@ -11,7 +11,7 @@ from contract.errors import RequestError, UnsupportedImage
 from contract.images import decode_image
 from contract.manifest import Manifest
 from serving.formats import FORMATS, find_format
-from serving.routes.wiring import TheGateway
+from serving.routes.wiring import TheGateway, start_deadline
 from serving.telemetry import Stopwatch
 
 router = APIRouter(tags=["segmentation"])
@@ -60,13 +60,13 @@ async def segment(request: Request, question: Annotated[Question, Query()], gate
     )
     data = await read_photo(request)
     watch = Stopwatch()
-    body = await gateway.segmenter.segment(
+    body = await gateway.segment(
         partial(decode_image, data, max_pixels=gateway.settings.max_pixels),
         manifest,
         lambda photo, segmentation: wanted.encode(photo, segmentation, manifest.classes),
         watch=watch,
+        deadline=start_deadline(request),
     )
-    gateway.telemetry.observe_stages(watch, model=manifest.name, version=manifest.version)
     return Response(body, media_type=wanted.media_type, headers=_headers(manifest, watch))
 
 
