@@ -43,6 +43,9 @@ def serve(
     triton_url: Annotated[
         str | None, typer.Option(help="Host and port of a Triton's gRPC that runs already.")
     ] = None,
+    anybody: Annotated[
+        bool, typer.Option("--open", help="Listen beyond this machine without keys: anybody may ask.")
+    ] = False,
 ) -> None:
     """
     Answer POST /v1/segment: a photo in, its per-pixel class mask out.
@@ -54,11 +57,14 @@ def serve(
     """
     from serving.app import create_app
     from serving.choice import open_engine
+    from serving.logs import install_logs
     from serving.settings import read_settings
 
     settings = read_settings(engine=engine, repository=repository, triton_url=triton_url)
-    _log_to_stderr()
-    _end_on_sigterm()
+    if not (settings.keys_file or anybody):
+        _refuse_strangers(host)
+    install_logs(settings.log_format)
+    end_on_sigterm()
     with _listen(host, port) as door, open_engine(settings, say) as chosen:
         run_gateway(create_app(settings, chosen), door)
     say("stopped")
@@ -105,6 +111,24 @@ async def _announce(server: uvicorn.Server, gateway: Gateway, address: str) -> N
     say(GREETING.format(address=address, engine=gateway.settings.engine, photo=photo))
 
 
+def _refuse_strangers(host: str) -> None:
+    """Refuse to listen where other machines can ask, without keys."""
+    import ipaddress
+    import socket
+
+    from contract.errors import ConfigurationError
+
+    try:
+        found = {each[4][0] for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        return  # it cannot be listened on either, and that says why
+    if not all(ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in map(str, found)):
+        raise ConfigurationError(
+            f"on {host} other machines could ask, and there are no keys",
+            hint="`box2seg key add NAME` and BOX2SEG_KEYS_FILE=keys.json, or --open to let anybody ask",
+        )
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """Take the port before anything slow begins."""
     import socket
@@ -127,14 +151,7 @@ def _address(door: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _log_to_stderr() -> None:
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-
-
-def _end_on_sigterm() -> None:
+def end_on_sigterm() -> None:
     """Have SIGTERM unwind the stack as Ctrl-C does, so that Triton is stopped too."""
     import signal
     import sys

@@ -10,6 +10,7 @@ from serving.gateway import create_gateway
 from serving.routes import health, metrics, models, segment
 from serving.routes.client import Limits
 from serving.routes.frame import Frame
+from serving.routes.guard import Guard
 from serving.routes.problems import install_problems
 from serving.settings import Settings
 
@@ -34,6 +35,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
     for room in (segment, models, health, metrics):
         app.include_router(room.router)
     install_problems(app)
+    app.add_middleware(Guard, gateway=gateway)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
     app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)
     return app

@@ -63,6 +63,18 @@ class Settings(BaseSettings):
     write_timeout_s: float = Field(default=60.0, gt=0)
     """How long a client may take to read its answer; the connection is cut then [s]."""
 
+    keys_file: Path | None = None
+    """The file of API keys that `box2seg key` writes; where given, requests need one."""
+
+    rate_per_s: float = Field(default=20.0, gt=0)
+    """Requests per second of a key that has no rate of its own; more are 429."""
+
+    burst: int = Field(default=40, gt=0)
+    """Requests at once of a key that has no number of its own."""
+
+    log_format: Literal["text", "json"] = "text"
+    """The log's lines: for people, or one JSON object each for programs."""
+
     drain_s: float = Field(default=2.0, ge=0)
     """How long after SIGTERM requests are still taken, so that load balancers see `/readyz` say 503 [s]."""
 

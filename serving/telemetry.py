@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -41,6 +41,13 @@ class Telemetry:
         self._requests = Counter(
             "box2seg_requests", "Answers by route and status.", ["route", "status"], registry=self.registry
         )
+        self._request_times = Histogram(
+            "box2seg_request_seconds",
+            "Time of a request from its headers to its answer's end, all waiting included.",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
         self._stages = Histogram(
             "box2seg_stage_seconds",
             "Time of one photo in each stage.",
@@ -69,9 +76,10 @@ class Telemetry:
         )
         self._ready = Gauge("box2seg_ready", "1 after a readiness check that held.", registry=self.registry)
 
-    def count_request(self, route: str, status: int) -> None:
-        """Count an answer."""
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer, and the time from the request's headers to the answer's end."""
         self._requests.labels(route, str(status)).inc()
+        self._request_times.labels(route).observe(seconds)
 
     def observe_photo(self, watch: Stopwatch, *, model: str, version: int, outcome: str = "ok") -> None:
         """Take the times of one photo, in the stages that it came to, and what became of it."""

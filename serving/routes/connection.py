@@ -41,6 +41,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *, patience: Patience, tell: Callable[[str], None], **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
+        self.access_log = False  # uvicorn's would have what stands behind the question mark
         self._patience = patience
         self._tell = tell
         self._header_bytes = 0
@@ -63,7 +64,8 @@ class Connection(HttpToolsProtocol):
         """Take bytes; those that belong to no request under way begin the wait for headers."""
         if self._header_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_headers()
-        self._header_bytes += len(data)
+        # What comes together with the end of something else is not counted: at most one read's length more.
+        self._header_bytes = self._header_bytes + len(data) if self._in_headers else 0
         super().data_received(data)
         if self._in_headers and self._header_bytes > MAX_HEADER_BYTES:
             self._refuse(
@@ -75,7 +77,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._in_headers, self._header_bytes = True, 0
+        self._in_headers = True
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import MEDIA_TYPE, error_problem
+from serving.logs import FACTS, REQUEST
 from serving.routes.client import Client, Limits
 from serving.telemetry import Telemetry, request_id
 
@@ -41,6 +42,7 @@ class Frame:
             return
         headers = Headers(scope=scope)
         scope.setdefault("state", {})["request_id"] = request_id(headers.get(ID_HEADER))
+        REQUEST.set(scope["state"]["request_id"])
         client = Client(receive, headers, self._limits)
         answer = _Answer(scope, send, finished=client.let_go)
         try:
@@ -51,7 +53,7 @@ class Frame:
             log.exception("request %s failed", scope["state"]["request_id"])
             await answer.send_failure(error, receive)
         finally:
-            self._telemetry.count_request(_route(scope), answer.status)
+            self._telemetry.count_request(_route(scope), answer.status, answer.seconds())
             answer.log_line()
 
 
@@ -82,15 +84,21 @@ class _Answer:
             await response(self._scope, receive, self.send)
 
     def log_line(self) -> None:
-        log.info(
-            "%s %s %d %.1f ms %s",
-            self._scope["method"],
+        state = self._scope["state"]
+        facts = {
+            "method": self._scope["method"],
             # As the client escaped it: a path cannot begin a line of its own in the log.
-            ascii(self._scope.get("raw_path", b"").decode("latin-1"))[1:-1],
-            self.status,
-            (time.perf_counter() - self._begin) * 1e3,
-            self._scope["state"]["request_id"],
-        )
+            "path": ascii(self._scope.get("raw_path", b"").decode("latin-1"))[1:-1],
+            "status": self.status,
+            "ms": round(self.seconds() * 1e3, 1),
+            "request_id": state["request_id"],
+            "key": state.get("key"),
+        }
+        words = "%(method)s %(path)s %(status)d %(ms).1f ms %(request_id)s"
+        log.info(words + " %(key)s" * ("key" in state), facts, extra={FACTS: facts})
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._begin
 
 
 def _route(scope: Scope) -> str:

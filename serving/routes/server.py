@@ -37,7 +37,7 @@ class GatewayServer(uvicorn.Server):
         config = uvicorn.Config(
             app,
             log_config=None,
-            access_log=False,  # the gateway's own line has the request's id and time
+            access_log=False,  # the gateway's own line has the request's id, time and key
             server_header=False,
             ws="none",
             lifespan="on",
