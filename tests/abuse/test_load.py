@@ -13,9 +13,9 @@ from tests.abuse.engines import SlowEngine
 from tests.serving.colours import draw_photo, encode, publish_colours
 from tests.serving.running import running_gateway
 
-PAUSE_S = 0.1
+PAUSE_S = 0.2
 PHOTO = encode(draw_photo())
-DEADLINE_S = 3.0
+DEADLINE_S = 5.0
 TIMES_TOO_MANY = 3
 
 
