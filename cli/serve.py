@@ -62,7 +62,7 @@ def serve(
 
     settings = read_settings(engine=engine, repository=repository, triton_url=triton_url)
     if not (settings.keys_file or anybody):
-        _refuse_strangers(host)
+        refuse_strangers(host)
     install_logs(settings.log_format)
     end_on_sigterm()
     with _listen(host, port) as door, open_engine(settings, say) as chosen:
@@ -111,7 +111,7 @@ async def _announce(server: uvicorn.Server, gateway: Gateway, address: str) -> N
     say(GREETING.format(address=address, engine=gateway.settings.engine, photo=photo))
 
 
-def _refuse_strangers(host: str) -> None:
+def refuse_strangers(host: str) -> None:
     """Refuse to listen where other machines can ask, without keys."""
     import ipaddress
     import socket
