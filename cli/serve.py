@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from serving.gateway import Gateway
 
 ASK_EVERY_S = 0.1
+
+TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+"""OpenTelemetry's own variables; one of them given, spans are sent there."""
 
 SAMPLE = Path("docs/pictures/chelsea.jpg")
 """Lies in every checkout, so that the line to paste works as it stands."""
@@ -59,11 +63,14 @@ def serve(
     from serving.choice import open_engine
     from serving.logs import install_logs
     from serving.settings import read_settings
+    from serving.traces import install_traces
 
     settings = read_settings(engine=engine, repository=repository, triton_url=triton_url)
     if not (settings.keys_file or anybody):
         refuse_strangers(host)
     install_logs(settings.log_format)
+    if any(os.environ.get(name) for name in TRACES):
+        install_traces()
     end_on_sigterm()
     with _listen(host, port) as door, open_engine(settings, say) as chosen:
         run_gateway(create_app(settings, chosen), door)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from serving.traces import stage_span
+
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -24,7 +26,8 @@ class Stopwatch:
         """Time what runs inside, also where it fails."""
         begin = time.perf_counter()
         try:
-            yield
+            with stage_span(name):
+                yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
 

@@ -13,6 +13,7 @@ from tritonclient.utils import InferenceServerException
 from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, Manifest
+from serving.traces import context_headers
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class TritonEngine:
                 model,
                 [tensor],
                 model_version=str(version),
+                headers=context_headers(),
                 client_timeout=limit_s,
                 timeout=max(1, int(limit_s * 1e6)),  # Triton drops it from its own queue by then [us]
             )

@@ -14,6 +14,7 @@ from serving.errors import MEDIA_TYPE, error_problem
 from serving.logs import FACTS, REQUEST
 from serving.routes.client import Client, Limits
 from serving.telemetry import Telemetry, request_id
+from serving.traces import name_answer, request_span
 
 log = logging.getLogger("box2seg.requests")
 
@@ -45,16 +46,24 @@ class Frame:
         REQUEST.set(scope["state"]["request_id"])
         client = Client(receive, headers, self._limits)
         answer = _Answer(scope, send, finished=client.let_go)
-        try:
-            await client.wait_for(self._app(scope, client.receive, answer.send))
-        except ClientDisconnect:
-            pass  # counted as 499; there is nobody to answer
-        except Exception as error:
-            log.exception("request %s failed", scope["state"]["request_id"])
-            await answer.send_failure(error, receive)
-        finally:
-            self._telemetry.count_request(_route(scope), answer.status, answer.seconds())
-            answer.log_line()
+        with request_span(headers, scope["method"]) as span:
+            try:
+                await client.wait_for(self._app(scope, client.receive, answer.send))
+            except ClientDisconnect:
+                pass  # counted as 499; there is nobody to answer
+            except Exception as error:
+                log.exception("request %s failed", scope["state"]["request_id"])
+                await answer.send_failure(error, receive)
+            finally:
+                self._telemetry.count_request(_route(scope), answer.status, answer.seconds())
+                answer.log_line()
+                name_answer(
+                    span,
+                    method=scope["method"],
+                    route=_route(scope),
+                    status=answer.status,
+                    request_id=scope["state"]["request_id"],
+                )
 
 
 class _Answer:
