@@ -6,7 +6,7 @@
 
 .SHELLFLAGS := -ec
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench train-env triton lock tree clean
+.PHONY: help serve test abuse check bench train-env triton lock tree clean
 
 usable = $(1) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 ifndef PYTHON
@@ -27,6 +27,9 @@ serve: $(SERVING) ## Set up serving (no torch) and start Triton and the gateway;
 
 test: $(DEV) triton ## Run the tests; ARGS="tests/contract" runs some of them.
 	@.venv-dev/bin/pytest $(ARGS)
+
+abuse: $(DEV) triton ## Run the abuse tests, those that take minutes too.
+	@.venv-dev/bin/pytest -m "abuse or not abuse" tests/abuse $(ARGS)
 
 check: $(DEV) ## Check format, lint, types, imports, links and the README's tree.
 	.venv-dev/bin/ruff format --check --quiet .

@@ -32,6 +32,7 @@ EXTRAS = {
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "serving": (
         "fastapi",
+        "opentelemetry",
         "openvino",
         "prometheus_client",
         "pycocotools",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from serving.gateway import Gateway
 
 ASK_EVERY_S = 0.1
-GRACE_S = 10
+
+TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+"""OpenTelemetry's own variables; one of them given, spans are sent there."""
 
 SAMPLE = Path("docs/pictures/chelsea.jpg")
 """Lies in every checkout, so that the line to paste works as it stands."""
@@ -44,6 +47,9 @@ def serve(
     triton_url: Annotated[
         str | None, typer.Option(help="Host and port of a Triton's gRPC that runs already.")
     ] = None,
+    anybody: Annotated[
+        bool, typer.Option("--open", help="Listen beyond this machine without keys: anybody may ask.")
+    ] = False,
 ) -> None:
     """
     Answer POST /v1/segment: a photo in, its per-pixel class mask out.
@@ -55,11 +61,17 @@ def serve(
     """
     from serving.app import create_app
     from serving.choice import open_engine
+    from serving.logs import install_logs
     from serving.settings import read_settings
+    from serving.traces import install_traces
 
     settings = read_settings(engine=engine, repository=repository, triton_url=triton_url)
-    _log_to_stderr()
-    _end_on_sigterm()
+    if not (settings.keys_file or anybody):
+        refuse_strangers(host)
+    install_logs(settings.log_format)
+    if any(os.environ.get(name) for name in TRACES):
+        install_traces()
+    end_on_sigterm()
     with _listen(host, port) as door, open_engine(settings, say) as chosen:
         run_gateway(create_app(settings, chosen), door)
     say("stopped")
@@ -70,21 +82,12 @@ def run_gateway(app: FastAPI, door: socket.socket) -> None:
     import asyncio
     from contextlib import suppress
 
-    import uvicorn
-
     from contract.errors import ConfigurationError
+    from serving.routes.server import GatewayServer
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,  # the gateway's own line has the request's id and time
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    server = GatewayServer(app)
 
     async def run() -> None:
-        server = uvicorn.Server(config)
         announcing = asyncio.create_task(_announce(server, app.state.gateway, _address(door)))
         await server.serve(sockets=[door])
         announcing.cancel()
@@ -94,7 +97,7 @@ def run_gateway(app: FastAPI, door: socket.socket) -> None:
     # uvicorn finishes its requests first and then raises the signal that ended it once more.
     with (
         suppress(KeyboardInterrupt, SystemExit),
-        asyncio.Runner(loop_factory=config.get_loop_factory()) as runner,
+        asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner,
     ):
         runner.run(run())
 
@@ -113,6 +116,24 @@ async def _announce(server: uvicorn.Server, gateway: Gateway, address: str) -> N
         await asyncio.sleep(ASK_EVERY_S)
     photo = SAMPLE if SAMPLE.is_file() else "photo.jpg"
     say(GREETING.format(address=address, engine=gateway.settings.engine, photo=photo))
+
+
+def refuse_strangers(host: str) -> None:
+    """Refuse to listen where other machines can ask, without keys."""
+    import ipaddress
+    import socket
+
+    from contract.errors import ConfigurationError
+
+    try:
+        found = {each[4][0] for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        return  # it cannot be listened on either, and that says why
+    if not all(ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in map(str, found)):
+        raise ConfigurationError(
+            f"on {host} other machines could ask, and there are no keys",
+            hint="`box2seg key add NAME` and BOX2SEG_KEYS_FILE=keys.json, or --open to let anybody ask",
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -137,14 +158,7 @@ def _address(door: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _log_to_stderr() -> None:
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-
-
-def _end_on_sigterm() -> None:
+def end_on_sigterm() -> None:
     """Have SIGTERM unwind the stack as Ctrl-C does, so that Triton is stopped too."""
     import signal
     import sys

@@ -13,7 +13,13 @@ Every error that box2seg raises on purpose.
     │   ├── UnknownFormat         no such answer format
     │   ├── InvalidParameter      a parameter with a value that there is not, or that has no effect
     │   ├── UnknownModel          no such model or version
-    │   └── BodyTooLarge          more bytes than the limit
+    │   ├── BodyTooLarge          more bytes than the limit
+    │   ├── BodyTooSlow           the body did not come in time
+    │   ├── KeyRequired           no key, or none that is known
+    │   ├── ScopeMissing          the key does not allow this
+    │   └── TooManyRequests       ask again later
+    │       ├── Overloaded        everybody together asks for more than can be done
+    │       └── RateLimited       one key asks more often than it may
     ├── ConfigurationError        a setting or recipe field with a wrong name, type or value
     ├── ModelError                a checkpoint, an exported file or a published version
     │   ├── CheckpointError       missing, foreign or damaged checkpoint
@@ -25,6 +31,7 @@ Every error that box2seg raises on purpose.
     ├── EngineError               inference itself
     │   ├── EngineUnavailable     the engine does not answer (now)
     │   ├── EngineTimeout         the engine did not answer in time
+    │   │   └── DeadlineExceeded  the request's own time was over, wherever it was then
     │   ├── TritonUnavailable     a local Triton cannot be installed or started here
     │   └── TritonCheckFailed     Triton started, but corrupts tensors
     ├── ShapeError                an array with another shape or dtype than its type allows
@@ -48,6 +55,9 @@ class Box2SegError(Exception):
         message: What was expected and what came.
         hint: What to do about it, if anything can be done.
     """
+
+    retry_after_s: int | None = None
+    """When to ask again [s], where asking again can help."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -125,6 +135,39 @@ class BodyTooLarge(RequestError):
     """The request's body has more bytes than the limit."""
 
 
+class BodyTooSlow(RequestError):
+    """The request's body did not come in time."""
+
+
+class KeyRequired(RequestError):
+    """The request has no key, or one that is not known."""
+
+
+class ScopeMissing(RequestError):
+    """The request's key does not allow what was asked."""
+
+
+class TooManyRequests(RequestError):
+    """
+    More is asked than is answered now.
+
+    Args:
+        retry_after_s: When to ask again [s].
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(TooManyRequests):
+    """All requests together ask for more than can be done."""
+
+
+class RateLimited(TooManyRequests):
+    """One key asks more often than it may."""
+
+
 class ConfigurationError(Box2SegError):
     """A setting or a recipe's field has a wrong name, type or value."""
 
@@ -164,9 +207,15 @@ class EngineError(Box2SegError):
 class EngineUnavailable(EngineError):
     """The engine does not answer now."""
 
+    retry_after_s = 1
+
 
 class EngineTimeout(EngineError):
     """The engine did not answer in time."""
+
+
+class DeadlineExceeded(EngineTimeout):
+    """The request's own time was over, whether it still waited or was worked on."""
 
 
 class TritonUnavailable(EngineError):

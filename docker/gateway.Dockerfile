@@ -16,4 +16,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=2s --start-period=60s CMD \
   ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
 ENTRYPOINT ["box2seg"]
-CMD ["serve", "--host", "0.0.0.0", "--repository", "/models"]
+# A container's port is opened by whoever runs it; give BOX2SEG_KEYS_FILE in place of --open to let in keys only.
+CMD ["serve", "--host", "0.0.0.0", "--open", "--repository", "/models"]

@@ -14,6 +14,7 @@ FOLDERS = {
     ".ci": "What CI runs.",
     "benchmarks": "Speed, each figure beside its reference in one run.",
     "docker": "Images; see docs/deployment.md for what has been tried.",
+    "docker/grafana": "A dashboard of the gateway's metrics, to import into Grafana.",
     "docs": "Words for people, and the checks that keep them true.",
     "model_repository": "What Triton mounts; the default model is in git.",
     "requirements": "Every package that is installed, pinned by hash.",

@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from serving.engines import Engine
 from serving.gateway import create_gateway
 from serving.routes import batch, health, huggingface, metrics, models, segment
+from serving.routes.client import Limits
 from serving.routes.frame import Frame
+from serving.routes.guard import Guard
 from serving.routes.problems import install_problems
 from serving.settings import Settings
 
@@ -33,5 +35,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
     for room in (segment, batch, huggingface, models, health, metrics):
         app.include_router(room.router)
     install_problems(app)
-    app.add_middleware(Frame, telemetry=gateway.telemetry, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Guard, gateway=gateway)
+    limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
+    app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)
     return app

@@ -6,13 +6,17 @@ from typing import Any
 
 from contract.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     Box2SegError,
     EngineTimeout,
     EngineUnavailable,
     ImageTooLarge,
     InvalidImage,
     InvalidParameter,
+    KeyRequired,
     RequestError,
+    ScopeMissing,
+    TooManyRequests,
     TruncatedImage,
     UnknownFormat,
     UnknownModel,
@@ -27,6 +31,10 @@ STATUSES: dict[type[Box2SegError], HTTPStatus] = {
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnknownFormat: HTTPStatus.NOT_ACCEPTABLE,
     InvalidParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
+    BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    KeyRequired: HTTPStatus.UNAUTHORIZED,
+    ScopeMissing: HTTPStatus.FORBIDDEN,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     UnknownModel: HTTPStatus.NOT_FOUND,
     RequestError: HTTPStatus.BAD_REQUEST,
     EngineUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -36,7 +44,18 @@ STATUSES: dict[type[Box2SegError], HTTPStatus] = {
 
 MEDIA_TYPE = "application/problem+json"
 
-RETRY_AFTER_S = 1
+OUTCOMES = {
+    HTTPStatus.TOO_MANY_REQUESTS: "shed",
+    HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
+    HTTPStatus.GATEWAY_TIMEOUT: "late",
+}
+"""How a failure is counted; other 4xx are "refused", other 5xx "failed"."""
+
+HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    # What is left of the body would come as slowly.
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+}
 
 
 def status_of(error: Exception) -> HTTPStatus:
@@ -87,9 +106,19 @@ def problem(
     return content | ({"hint": hint} if hint else {})
 
 
-def problem_headers(status: int) -> dict[str, str]:
-    """Give the headers that go with a status: when to come back."""
-    return {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+def problem_headers(error: Exception) -> dict[str, str]:
+    """Give the headers that go with an error: when to come back, how to say who asks."""
+    retry_after_s = error.retry_after_s if isinstance(error, Box2SegError) else None
+    retry = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return HEADERS.get(status_of(error), {}) | retry
+
+
+def outcome_of(error: BaseException) -> str:
+    """Say in one word how a photo that failed is counted."""
+    if not isinstance(error, Exception):  # cancelled: the client left
+        return "gone"
+    status = status_of(error)
+    return OUTCOMES.get(status, "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed")
 
 
 def _title(kind: type[Exception]) -> str:

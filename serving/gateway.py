@@ -1,19 +1,30 @@
 """Everything that answers a request, wired once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
+from contract.arrays import Uint8
 from contract.manifest import Manifest
+from contract.masks import Segmentation
 from contract.processors import available_processors
+from serving.admission import Admission
+from serving.deadline import Deadline
 from serving.engines import Engine
+from serving.errors import outcome_of
 from serving.health import Witness
 from serving.models import Models
 from serving.segmenter import Segmenter
 from serving.settings import Settings
-from serving.telemetry import Telemetry
+from serving.telemetry import Stopwatch, Telemetry
+
+T = TypeVar("T")
+
+LOOK_EVERY_S = 0.5
+"""How often a suspect engine is probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class Gateway:
         witness: The engine, and whether it lives.
         segmenter: One photo to one Segmentation.
         telemetry: Metrics.
+        leaving: Set when the process was told to end; it answers still, and is not ready any more.
     """
 
     settings: Settings
@@ -34,29 +46,86 @@ class Gateway:
     witness: Witness
     segmenter: Segmenter
     telemetry: Telemetry
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def segment(
+        self,
+        read: Callable[[], Uint8],
+        manifest: Manifest,
+        write: Callable[[Uint8, Segmentation], T],
+        *,
+        watch: Stopwatch,
+        deadline: Deadline | None = None,
+        confident: bool = False,
+    ) -> T:
+        """
+        Segment one photo and count what became of it; see `Segmenter.segment`.
+
+        Without a deadline the setting's time is allowed, from now.
+        """
+        deadline = deadline or Deadline.after(self.settings.timeout_s)
+        outcome = "ok"
+        try:
+            return await self.segmenter.segment(
+                read, manifest, write, watch=watch, deadline=deadline, confident=confident
+            )
+        except BaseException as error:
+            outcome = outcome_of(error)
+            raise
+        finally:
+            self.telemetry.observe_photo(
+                watch, model=manifest.name, version=manifest.version, outcome=outcome
+            )
+
+    def check(self) -> None:
+        """
+        Refuse a photo before it is read where it could not be worked on.
+
+        Raises:
+            EngineUnavailable: If the engine hangs.
+            Overloaded: If the queue is full.
+        """
+        self.witness.check()
+        self.segmenter.admission.check()
 
     async def why_not_ready(self) -> str | None:
         """Say why requests cannot be answered now; None when each model proved that they can."""
-        manifests = self.models.served()
-        reason = None if manifests else "no published version is loaded"
-        for manifest in manifests:
-            reason = reason or await self._why_silent(manifest)
+        reason = await self._why_not_ready()
         self.telemetry.note_ready(reason is None)
+        self.telemetry.note_circuit(self.witness.is_open)
         return reason
+
+    async def _why_not_ready(self) -> str | None:
+        if self.leaving.is_set():
+            return "the server is about to end"
+        manifests = self.models.served()
+        if not manifests:
+            return "no published version is loaded"
+        reasons = await asyncio.gather(*(self._why_silent(manifest) for manifest in manifests))
+        return next(filter(None, reasons), None)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Watch the repository while inside; close the engine at the end."""
+        """Watch the repository and the engine while inside; close the engine at the end."""
         await self.models.refresh()
-        watching = asyncio.create_task(self.models.watch(self.settings.watch_every_s))
+        watches = self.models.watch(self.settings.watch_every_s), self._watch_engine()
+        watching = [asyncio.create_task(watch) for watch in watches]
         try:
             yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for task in watching:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await self.witness.close()
             self.segmenter.threads.shutdown(wait=False)
+
+    async def _watch_engine(self) -> None:
+        """Probe an engine that seems to hang, and one that hangs until it answers."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self.witness.is_suspect():
+                await self.why_not_ready()
 
     async def _why_silent(self, manifest: Manifest) -> str | None:
         if await self.witness.prove(manifest):
@@ -68,10 +137,12 @@ def create_gateway(settings: Settings, engine: Engine) -> Gateway:
     """Wire a gateway; nothing runs until `Gateway.running`."""
     witness = Witness(engine)
     threads = ThreadPoolExecutor(max(2, available_processors()), "pixels")
+    telemetry = Telemetry()
+    admission = Admission(places=settings.concurrency, queue=settings.queue, tell=telemetry.note_load)
     return Gateway(
         settings=settings,
         models=Models(settings.repository, witness),
         witness=witness,
-        segmenter=Segmenter(witness, threads),
-        telemetry=Telemetry(),
+        segmenter=Segmenter(witness, threads, admission),
+        telemetry=telemetry,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from contract.arrays import Uint8
-from contract.errors import EngineError
+from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.geometry import PADDING_VALUE
 from contract.manifest import Manifest
 from serving.engines import Engine
@@ -22,9 +22,21 @@ USUAL_SHAPE = (3, 4)
 """Probes are landscape photos, whose shape every engine has warmed up."""
 
 
+HANGS_AFTER = 2
+"""So many probes in a row without a word, and the engine hangs; one alone may have met a busy moment."""
+
+SILENCE_S = 1.0
+"""An engine that has been asked and says nothing for so long is probed."""
+
+
 class Witness:
     """
     An engine that remembers when each version last answered; itself an `Engine`.
+
+    It is also the circuit breaker. An engine that refuses does so at once and needs none; one that hangs
+    would keep every request until its deadline. So when probes hang, requests are refused at once, and only
+    further probes reach the engine, until one is answered. What requests meet never opens the circuit: a
+    client that allows a millisecond would open it for all.
 
     Args:
         engine: The engine that computes.
@@ -33,7 +45,31 @@ class Witness:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._answered: dict[tuple[str, int], float] = {}
-        self._one_probe = asyncio.Lock()
+        self._probes: dict[tuple[str, int], asyncio.Task[bool]] = {}
+        self._hung_probes = 0
+        self._pending = 0
+        self._asked_at = 0.0
+        self._heard_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the engine hangs, so that requests are refused at once."""
+        return self._hung_probes >= HANGS_AFTER
+
+    def check(self) -> None:
+        """
+        Refuse a request that could only wait.
+
+        Raises:
+            EngineUnavailable: If the engine hangs.
+        """
+        if self.is_open:
+            raise EngineUnavailable("the engine hangs", hint="try again in a moment")
+
+    def is_suspect(self) -> bool:
+        """Tell whether a probe is due: the engine hangs, or has been silent though it was asked."""
+        silence_s = time.monotonic() - max(self._asked_at, self._heard_at)
+        return self._hung_probes > 0 or (self._pending > 0 and silence_s > SILENCE_S)
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Load a version; see `Engine`."""
@@ -43,15 +79,12 @@ class Witness:
         """Ask the engine; see `Engine`."""
         return await self._engine.ready(model, version)
 
-    async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
-        """Run the network and remember how it went; see `Engine`."""
-        try:
-            answer = await self._engine.infer(model, version, images)
-        except EngineError:
-            self._answered.pop((model, version), None)
-            raise
-        self._answered[model, version] = time.monotonic()
-        return answer
+    async def infer(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
+        """Run the network and remember how it went; see `Engine`. Refuses at once while the engine hangs."""
+        self.check()
+        return await self._ask(model, version, images, timeout_s=timeout_s)
 
     async def close(self) -> None:
         """Close the engine."""
@@ -59,17 +92,48 @@ class Witness:
 
     async def prove(self, manifest: Manifest) -> bool:
         """Tell whether a version can answer now; runs it on a grey photo unless it answered just before."""
+        key = manifest.name, manifest.version
+        if time.monotonic() - self._answered.get(key, -FRESH_S) < FRESH_S:
+            return True
+        if key not in self._probes:
+            self._probes[key] = asyncio.create_task(self._probe(manifest))
+            self._probes[key].add_done_callback(lambda _: self._probes.pop(key))
+        return await asyncio.shield(self._probes[key])  # others may wait for it too
+
+    async def _probe(self, manifest: Manifest) -> bool:
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S), self._one_probe:
-                if not self._is_fresh(manifest):
-                    await self.infer(manifest.name, manifest.version, _grey_frame(manifest))
-        except (EngineError, TimeoutError):
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self._ask(manifest.name, manifest.version, _grey_frame(manifest))
+        except TimeoutError:  # a long queue looks the same, but others in it are answered meanwhile
+            self._hung_probes += self._heard_at <= began
+            return self._answered.get((manifest.name, manifest.version), 0.0) > began
+        except EngineError:
             return False
         return True
 
-    def _is_fresh(self, manifest: Manifest) -> bool:
-        answered = self._answered.get((manifest.name, manifest.version))
-        return answered is not None and time.monotonic() - answered < FRESH_S
+    async def _ask(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
+        self._asked_at = self._asked_at if self._pending else time.monotonic()
+        self._pending += 1
+        try:
+            answer = await self._engine.infer(model, version, images, timeout_s=timeout_s)
+        except EngineError as error:
+            self._answered.pop((model, version), None)
+            if not isinstance(error, EngineTimeout):
+                self._hear()
+            raise
+        finally:
+            self._pending -= 1
+        self._hear()
+        self._answered[model, version] = self._heard_at
+        return answer
+
+    def _hear(self) -> None:
+        """Take any word of the engine, a refusal too, as proof that it does not hang."""
+        self._heard_at = time.monotonic()
+        self._hung_probes = 0
 
 
 def _grey_frame(manifest: Manifest) -> Uint8:

@@ -1,8 +1,10 @@
 """One photo to one Segmentation: fit, infer, bring back. For the gateway and for folders alike."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -11,14 +13,13 @@ from contract.errors import EngineError
 from contract.geometry import Fit
 from contract.manifest import Manifest
 from contract.masks import Segmentation
+from serving.admission import Admission
+from serving.deadline import Deadline, within
 from serving.engines import Engine
 from serving.telemetry import Stopwatch
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-PHOTOS_AT_ONCE = 12
-"""Enough to keep the engine busy; a photo of 50 Mpx takes 150 MB and its mask as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ class Segmenter:
     Args:
         engine: Runs the network.
         threads: Where pixels are worked on.
-        places: How many photos are held in memory at once; others wait as they came, compressed.
+        admission: How many photos are held in memory at once; others wait as they came, compressed.
     """
 
     engine: Engine
     threads: Executor
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PHOTOS_AT_ONCE))
+    admission: Admission = field(default_factory=Admission)
 
     async def segment(
         self,
@@ -43,6 +44,7 @@ class Segmenter:
         write: Callable[[Uint8, Segmentation], T],
         *,
         watch: Stopwatch,
+        deadline: Deadline | None = None,
         confident: bool = False,
     ) -> T:
         """
@@ -52,7 +54,8 @@ class Segmenter:
             read: Gives the photo, (H, W, 3) uint8 RGB, upright.
             manifest: Of the version to use.
             write: Gives the form wanted, from the photo and its Segmentation.
-            watch: Takes the times of "decode", "infer" and "encode".
+            watch: Takes the times of "queue", "decode", "infer" and "encode".
+            deadline: By when; where None, the engine's own patience alone holds.
             confident: Give the Segmentation its confidence too: one more resize, one more byte per pixel.
 
         Returns:
@@ -60,12 +63,22 @@ class Segmenter:
 
         Raises:
             EngineError: If the engine fails, or names a class that the model does not have.
+            DeadlineExceeded: If the time is over; what was begun is given up.
+            Overloaded: If too many wait already.
         """
-        async with self.places:
+        async with within(deadline), AsyncExitStack() as stack:
+            with watch.stage("queue"):
+                left_s = deadline.left_s() if deadline else math.inf
+                await stack.enter_async_context(self.admission.place(left_s=left_s))
             with watch.stage("decode"):
                 photo, fit, frame = await self._run(_fit_photo, read, manifest)
             with watch.stage("infer"):
-                labels, confidence = await self.engine.infer(manifest.name, manifest.version, frame[None])
+                labels, confidence = await self.engine.infer(
+                    manifest.name,
+                    manifest.version,
+                    frame[None],
+                    timeout_s=deadline.left_s() if deadline else None,
+                )
             with watch.stage("encode"):
                 return await self._run(
                     _finish, photo, fit, labels[0], confidence[0], manifest, write, confident=confident

@@ -46,7 +46,40 @@ class Settings(BaseSettings):
     """Requests with a longer body are refused [bytes]."""
 
     timeout_s: float = Field(default=10.0, gt=0)
-    """How long the engine may take for one photo [s]."""
+    """How long an answer may take from when the request is all there, waiting included; 504 then [s]."""
+
+    concurrency: int = Field(default=12, gt=0)
+    """Photos worked on at once, each decoded in memory."""
+
+    queue: int = Field(default=64, ge=0)
+    """Photos that may wait for their turn; one more is 429."""
+
+    header_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a request's headers may take to come [s]."""
+
+    receive_timeout_s: float = Field(default=30.0, gt=0)
+    """How long a request's body may take to come; 408 then [s]."""
+
+    write_timeout_s: float = Field(default=60.0, gt=0)
+    """How long a client may take to read its answer; the connection is cut then [s]."""
+
+    keys_file: Path | None = None
+    """The file of API keys that `box2seg key` writes; where given, requests need one."""
+
+    rate_per_s: float = Field(default=20.0, gt=0)
+    """Requests per second of a key that has no rate of its own; more are 429."""
+
+    burst: int = Field(default=40, gt=0)
+    """Requests at once of a key that has no number of its own."""
+
+    log_format: Literal["text", "json"] = "text"
+    """The log's lines: for people, or one JSON object each for programs."""
+
+    drain_s: float = Field(default=2.0, ge=0)
+    """How long after SIGTERM requests are still taken, so that load balancers see `/readyz` say 503 [s]."""
+
+    grace_s: float = Field(default=20.0, ge=1)
+    """How long requests under way may then take to finish [s]."""
 
     watch_every_s: float = Field(default=1.0, gt=0)
     """How often the repository is looked at for newly published versions [s]."""

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+from serving.traces import stage_span
+
+BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -24,7 +26,8 @@ class Stopwatch:
         """Time what runs inside, also where it fails."""
         begin = time.perf_counter()
         try:
-            yield
+            with stage_span(name):
+                yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
 
@@ -41,23 +44,64 @@ class Telemetry:
         self._requests = Counter(
             "box2seg_requests", "Answers by route and status.", ["route", "status"], registry=self.registry
         )
+        self._request_times = Histogram(
+            "box2seg_request_seconds",
+            "Time of a request from its headers to its answer's end, all waiting included.",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
         self._stages = Histogram(
             "box2seg_stage_seconds",
             "Time of one photo in each stage.",
-            ["stage", "model", "version"],
+            ["stage", "model", "version", "outcome"],
             buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self._photos = Counter(
+            "box2seg_photos",
+            "Photos by what became of them.",
+            ["model", "version", "outcome"],
+            registry=self.registry,
+        )
+        self._cut = Counter(
+            "box2seg_connections_cut",
+            "Connections cut by what was too slow.",
+            ["slow"],
+            registry=self.registry,
+        )
+        self._in_flight = Gauge("box2seg_in_flight", "Photos in work.", registry=self.registry)
+        self._waiting = Gauge("box2seg_waiting", "Photos that wait for their turn.", registry=self.registry)
+        self._circuit = Gauge(
+            "box2seg_circuit_open",
+            "1 while the engine hangs and nothing is sent to it.",
             registry=self.registry,
         )
         self._ready = Gauge("box2seg_ready", "1 after a readiness check that held.", registry=self.registry)
 
-    def count_request(self, route: str, status: int) -> None:
-        """Count an answer."""
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer, and the time from the request's headers to the answer's end."""
         self._requests.labels(route, str(status)).inc()
+        self._request_times.labels(route).observe(seconds)
 
-    def observe_stages(self, watch: Stopwatch, *, model: str, version: int) -> None:
-        """Take the times of one photo."""
+    def observe_photo(self, watch: Stopwatch, *, model: str, version: int, outcome: str = "ok") -> None:
+        """Take the times of one photo, in the stages that it came to, and what became of it."""
         for stage, seconds in watch.seconds.items():
-            self._stages.labels(stage, model, str(version)).observe(seconds)
+            self._stages.labels(stage, model, str(version), outcome).observe(seconds)
+        self._photos.labels(model, str(version), outcome).inc()
+
+    def note_load(self, in_work: int, waiting: int) -> None:
+        """Take how many photos are in work and how many wait."""
+        self._in_flight.set(in_work)
+        self._waiting.set(waiting)
+
+    def note_circuit(self, is_open: bool) -> None:
+        """Take whether the engine hangs."""
+        self._circuit.set(is_open)
+
+    def count_cut(self, slow: str) -> None:
+        """Count a connection that was cut: "headers", or "reading"."""
+        self._cut.labels(slow).inc()
 
     def note_ready(self, ready: bool) -> None:
         """Take the outcome of a readiness check."""

@@ -28,14 +28,17 @@ class Engine(Protocol):
     async def ready(self, model: str, version: int) -> bool:
         """Tell whether this version can answer now; never raises, and takes a second at most."""
 
-    async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
+    async def infer(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
         """
-        Run the network.
+        Run the network; cancelled, it is not run if it has not begun.
 
         Args:
             model: Its name.
             version: A version that was loaded.
             images: (N, H, W, 3) uint8 RGB in the network's frame.
+            timeout_s: How long it may take, waiting included; where None, the engine's own patience [s].
 
         Returns:
             Labels and confidence, (N, H, W) uint8.

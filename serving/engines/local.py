@@ -20,7 +20,7 @@ class LocalEngine:
     One photo at a time, on all processors.
 
     Args:
-        timeout_s: How long one answer may take, waiting included [s].
+        timeout_s: How long one answer may take where nobody says, waiting included [s].
     """
 
     def __init__(self, *, timeout_s: float = 60.0) -> None:
@@ -41,17 +41,20 @@ class LocalEngine:
         """Tell whether a version is compiled; see `Engine`."""
         return (model, version) in self._networks
 
-    async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
+    async def infer(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
         """Run the network in the engine's thread; see `Engine`."""
         network = self._networks.get((model, version))
         if network is None:
             raise EngineUnavailable(f"{model} version {version} is not loaded")
         loop = asyncio.get_running_loop()
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(limit_s):
                 return await loop.run_in_executor(self._thread, _run, network, images)
         except TimeoutError as error:
-            raise EngineTimeout(f"no answer within {self._timeout_s:g} s", hint="try again later") from error
+            raise EngineTimeout(f"no answer within {limit_s:g} s", hint="try again later") from error
 
     async def close(self) -> None:
         """Drop the compiled versions and end the thread."""

@@ -13,12 +13,16 @@ from tritonclient.utils import InferenceServerException
 from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, Manifest
+from serving.traces import context_headers
 
 log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 1.0
 LOAD_TIMEOUT_S = 600.0
 """Long, as a GPU may build an engine for the version; other requests do not wait for it."""
+
+QUEUE_TIMEOUT = "Request timeout expired"
+"""Triton's words for a request that it dropped from its queue; its status is that of all other trouble."""
 
 CHANNEL = [
     ("grpc.max_send_message_length", -1),  # our own limits stand before it
@@ -38,7 +42,7 @@ class TritonEngine:
 
     Args:
         url: Host and port of Triton's gRPC.
-        timeout_s: How long one answer may take [s].
+        timeout_s: How long one answer may take where nobody says [s].
     """
 
     def __init__(self, url: str, *, timeout_s: float = 10.0) -> None:
@@ -66,12 +70,22 @@ class TritonEngine:
         except EngineError:
             return False
 
-    async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
+    async def infer(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
         """Send the images and wait for the maps; see `Engine`."""
         tensor = InferInput(IMAGE, images.shape, "UINT8")
         tensor.set_data_from_numpy(images)
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
         answer: Any = await self._answer(
-            self._client.infer(model, [tensor], model_version=str(version), client_timeout=self._timeout_s)
+            self._client.infer(
+                model,
+                [tensor],
+                model_version=str(version),
+                headers=context_headers(),
+                client_timeout=limit_s,
+                timeout=max(1, int(limit_s * 1e6)),  # Triton drops it from its own queue by then [us]
+            )
         )
         return answer.as_numpy(LABELS), answer.as_numpy(CONFIDENCE)
 
@@ -98,6 +112,6 @@ class TritonEngine:
 
 
 def _ours(error: InferenceServerException) -> EngineError:
-    if error.status() == "StatusCode.DEADLINE_EXCEEDED":
+    if error.status() == "StatusCode.DEADLINE_EXCEEDED" or QUEUE_TIMEOUT in str(error.message()):
         return EngineTimeout("Triton did not answer in time", hint="try again later")
     return EngineUnavailable("Triton does not answer now", hint="try again in a moment")

@@ -1,7 +1,8 @@
-"""What every request gets, whatever it asks: an id, a limit on its body, a log line, a count."""
+"""What every request gets, whatever it asks: an id, a limit on its body and its time, a log line, a count."""
 
 import logging
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,9 +10,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contract.errors import BodyTooLarge
 from serving.errors import MEDIA_TYPE, error_problem
+from serving.logs import FACTS, REQUEST
+from serving.routes.client import Client, Limits
 from serving.telemetry import Telemetry, request_id
+from serving.traces import name_answer, request_span
 
 log = logging.getLogger("box2seg.requests")
 
@@ -25,13 +28,13 @@ class Frame:
     Args:
         app: What answers.
         telemetry: Counts the answers.
-        max_body_bytes: Longer bodies are refused while they come in [bytes].
+        limits: What a client may take.
     """
 
-    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, limits: Limits) -> None:
         self._app = app
         self._telemetry = telemetry
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -40,27 +43,37 @@ class Frame:
             return
         headers = Headers(scope=scope)
         scope.setdefault("state", {})["request_id"] = request_id(headers.get(ID_HEADER))
-        answer = _Answer(scope, send)
-        limited = limit_body(receive, headers, self._max_body_bytes)
-        try:
-            await self._app(scope, limited, answer.send)
-        except ClientDisconnect:
-            pass  # counted as 499; there is nobody to answer
-        except Exception as error:
-            log.exception("request %s failed", scope["state"]["request_id"])
-            await answer.send_failure(error, receive)
-        finally:
-            self._telemetry.count_request(_route(scope), answer.status)
-            answer.log_line()
+        REQUEST.set(scope["state"]["request_id"])
+        client = Client(receive, headers, self._limits)
+        answer = _Answer(scope, send, finished=client.let_go)
+        with request_span(headers, scope["method"]) as span:
+            try:
+                await client.wait_for(self._app(scope, client.receive, answer.send))
+            except ClientDisconnect:
+                pass  # counted as 499; there is nobody to answer
+            except Exception as error:
+                log.exception("request %s failed", scope["state"]["request_id"])
+                await answer.send_failure(error, receive)
+            finally:
+                self._telemetry.count_request(_route(scope), answer.status, answer.seconds())
+                answer.log_line()
+                name_answer(
+                    span,
+                    method=scope["method"],
+                    route=_route(scope),
+                    status=answer.status,
+                    request_id=scope["state"]["request_id"],
+                )
 
 
 class _Answer:
     """One answer on its way out: gets the id's header, and is remembered for the log."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, *, finished: Callable[[], None]) -> None:
         self.status = 499  # as nginx counts clients that left before an answer
         self._scope = scope
         self._send = send
+        self._finished = finished
         self._begin = time.perf_counter()
         self._started = False
 
@@ -69,6 +82,8 @@ class _Answer:
             self._started = True
             self.status = message["status"]
             MutableHeaders(scope=message)[ID_HEADER] = self._scope["state"]["request_id"]
+        elif not message.get("more_body", False):
+            self._finished()
         await self._send(message)
 
     async def send_failure(self, error: Exception, receive: Receive) -> None:
@@ -78,46 +93,21 @@ class _Answer:
             await response(self._scope, receive, self.send)
 
     def log_line(self) -> None:
-        log.info(
-            "%s %s %d %.1f ms %s",
-            self._scope["method"],
+        state = self._scope["state"]
+        facts = {
+            "method": self._scope["method"],
             # As the client escaped it: a path cannot begin a line of its own in the log.
-            ascii(self._scope.get("raw_path", b"").decode("latin-1"))[1:-1],
-            self.status,
-            (time.perf_counter() - self._begin) * 1e3,
-            self._scope["state"]["request_id"],
-        )
+            "path": ascii(self._scope.get("raw_path", b"").decode("latin-1"))[1:-1],
+            "status": self.status,
+            "ms": round(self.seconds() * 1e3, 1),
+            "request_id": state["request_id"],
+            "key": state.get("key"),
+        }
+        words = "%(method)s %(path)s %(status)d %(ms).1f ms %(request_id)s"
+        log.info(words + " %(key)s" * ("key" in state), facts, extra={FACTS: facts})
 
-
-def limit_body(receive: Receive, headers: Headers, limit_bytes: int) -> Receive:
-    """
-    Give a `receive` that counts the body's bytes as they come.
-
-    It raises BodyTooLarge before the first byte where the length is declared and too long.
-    """
-    declared = headers.get("content-length", "")
-    seen = int(declared) if declared.isdecimal() else 0
-    if seen <= limit_bytes:
-        seen = 0
-
-    async def limited() -> Message:
-        nonlocal seen
-        if seen > limit_bytes:
-            raise _too_large(limit_bytes)
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit_bytes:
-            raise _too_large(limit_bytes)
-        return message
-
-    return limited
-
-
-def _too_large(limit_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(
-        f"the body is longer than the limit of {limit_bytes:,} bytes",
-        hint="send a smaller photo or raise BOX2SEG_MAX_BODY_BYTES",
-    )
+    def seconds(self) -> float:
+        return time.perf_counter() - self._begin
 
 
 def _route(scope: Scope) -> str:

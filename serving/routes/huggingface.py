@@ -23,7 +23,7 @@ from serving.refinement import Refinement
 from serving.routes.bodies import BASE64, BINARY, decode_base64, is_json, parse_object, read_body
 from serving.routes.problems import PROBLEM
 from serving.routes.questions import ModelQuestion, Order, Share, find_model
-from serving.routes.wiring import TheGateway
+from serving.routes.wiring import TheGateway, start_deadline
 
 router = APIRouter(tags=["segmentation"])
 
@@ -93,7 +93,7 @@ async def segment_as_huggingface(
         Format("application/json", ".json", encode, "Hugging Face's image segmentation", confident=True),
         Refinement(threshold=parameters.mask_threshold),
     )
-    answer = await order.fill(photo, gateway)
+    answer = await order.fill(photo, gateway, deadline=start_deadline(request))
     return Response(answer.body, media_type=order.form.media_type, headers=answer.headers)
 
 

@@ -48,7 +48,7 @@ def problem_response(error: Exception, request: Request) -> JSONResponse:
     """Give the answer to an error."""
     status = status_of(error)
     content = error_problem(error, request_id=request.state.request_id)
-    return JSONResponse(content, status, problem_headers(status), MEDIA_TYPE)
+    return JSONResponse(content, status, problem_headers(error), MEDIA_TYPE)
 
 
 async def _answer_ours(request: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,7 @@ from contract.errors import InvalidParameter
 from contract.images import decode_image
 from contract.manifest import Manifest
 from contract.masks import Segmentation
+from serving.deadline import Deadline
 from serving.formats import FORMATS, Format
 from serving.gateway import Gateway
 from serving.refinement import Refinement
@@ -96,24 +97,25 @@ class Order:
     form: Format
     refinement: Refinement
 
-    async def fill(self, data: bytes, gateway: Gateway) -> Answer:
+    async def fill(self, data: bytes, gateway: Gateway, *, deadline: Deadline | None = None) -> Answer:
         """
-        Segment one photo.
+        Segment one photo, by the deadline or in the time that the settings allow.
 
         Raises:
             ImageError: If the bytes are no photo that can be read.
             EngineError: If the engine fails.
+            DeadlineExceeded: If the time is over.
+            Overloaded: If too many wait already.
         """
         watch = Stopwatch()
-        body, headers = await gateway.segmenter.segment(
+        body, headers = await gateway.segment(
             lambda: decode_image(data, max_pixels=gateway.settings.max_pixels),
             self.manifest,
             self._write,
             watch=watch,
+            deadline=deadline,
             confident=self.form.confident or self.refinement.confident,
         )
-        manifest = self.manifest
-        gateway.telemetry.observe_stages(watch, model=manifest.name, version=manifest.version)
         return Answer(body, self.headers() | {"Server-Timing": watch.server_timing()} | headers)
 
     def headers(self) -> dict[str, str]:

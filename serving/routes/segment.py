@@ -8,7 +8,7 @@ from serving.formats import FORMATS
 from serving.routes.bodies import BINARY, PHOTO_BODY, read_photo
 from serving.routes.problems import PROBLEM
 from serving.routes.questions import TheOrder
-from serving.routes.wiring import TheGateway
+from serving.routes.wiring import TheGateway, start_deadline
 
 router = APIRouter(tags=["segmentation"])
 
@@ -25,7 +25,8 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 @router.post("/v1/segment", response_class=Response, responses=ANSWERS, openapi_extra=PHOTO_BODY)
 async def segment(request: Request, order: TheOrder, gateway: TheGateway) -> Response:
     """Segment one photo: every pixel gets a class; `/v1/models` says what the labels mean."""
-    answer = await order.fill(await read_photo(request), gateway)
+    photo = await read_photo(request)
+    answer = await order.fill(photo, gateway, deadline=start_deadline(request))
     return Response(
         answer.body, media_type=order.form.media_type, headers=answer.headers | {"Vary": "Accept"}
     )

@@ -4,7 +4,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from contract.errors import RequestError
+from serving.deadline import Deadline
 from serving.gateway import Gateway
+
+TIMEOUT_HEADER = "X-Request-Timeout"
+"""No standard has one with fractions; this is seconds, and can only shorten the server's own limit."""
 
 
 def get_gateway(request: Request) -> Gateway:
@@ -14,3 +19,28 @@ def get_gateway(request: Request) -> Gateway:
 
 
 TheGateway = Annotated[Gateway, Depends(get_gateway)]
+
+
+def start_deadline(request: Request) -> Deadline:
+    """
+    Give the deadline of a request whose body is there: the server's, or the client's where that is sooner.
+
+    Raises:
+        RequestError: If the client's is no number of seconds.
+    """
+    longest_s = get_gateway(request).settings.timeout_s
+    wanted = request.headers.get(TIMEOUT_HEADER)
+    return Deadline.after(longest_s if wanted is None else min(longest_s, _seconds(wanted)))
+
+
+def _seconds(words: str) -> float:
+    try:
+        seconds = float(words)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:  # not a number is not greater either
+        raise RequestError(
+            f"{TIMEOUT_HEADER} is a number of seconds above 0, got {words[:40]!r}",
+            hint=f"say {TIMEOUT_HEADER}: 2.5, or leave it out",
+        )
+    return seconds

@@ -20,7 +20,7 @@ def test_help_lists_every_verb() -> None:
 
 
 VERBS_OF_GROUPS = [
-    f"{name} {command.callback.__name__}"
+    f"{name} {command.name or command.callback.__name__}"
     for name, group in GROUPS.items()
     for command in group.registered_commands
     if command.callback

@@ -5,18 +5,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
-
 from serving.app import create_app
 from serving.engines import Engine
+from serving.routes.server import GatewayServer
 from serving.settings import Settings
 
 
 @contextmanager
 def running_gateway(settings: Settings, engine: Engine) -> Iterator[str]:
     """Run a gateway on a free port, in a thread of its own; gives its address."""
-    app = create_app(settings, engine)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on", ws="none"))
+    server = GatewayServer(create_app(settings, engine), port=0)
     thread = threading.Thread(target=asyncio.run, args=[server.serve()])
     thread.start()
     try:

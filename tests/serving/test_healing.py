@@ -102,14 +102,16 @@ def test_killed_triton_is_503_and_heals(stack: Stack) -> None:
     until(lambda: stack.client.get("/readyz").status_code == 200)
 
 
-def test_hanging_triton_is_a_504(stack: Stack) -> None:
-    """A Triton that is stopped in its tracks is given up at the deadline, and answers when it goes on."""
+def test_hanging_triton_is_a_504_and_then_a_fast_503(stack: Stack) -> None:
+    """D2: a stopped Triton is given up at the deadline; later requests do not wait; it is found again."""
     until(lambda: segment(stack).status_code == 200)
     assert stack.server.pid is not None
     os.kill(stack.server.pid, signal.SIGSTOP)
     try:
         until(lambda: segment(stack).status_code == 504)  # its threads stop one after the other
         assert stack.client.get("/readyz").status_code == 503
+        until(lambda: segment(stack).status_code == 503)
+        assert segment(stack).elapsed.total_seconds() < stack.deadline_s / 2
     finally:
         os.kill(stack.server.pid, signal.SIGCONT)
     until(lambda: segment(stack).status_code == 200)

@@ -23,7 +23,9 @@ class MortalEngine(LocalEngine):
     fails: EngineError | None = None
     asked = 0
 
-    async def infer(self, model: str, version: int, images: Uint8) -> tuple[Uint8, Uint8]:
+    async def infer(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
         """Count, then fail or answer."""
         self.asked += 1
         if self.fails:

@@ -32,7 +32,7 @@ def test_live_and_ready(client: httpx.Client) -> None:
 def test_metrics_count_answers_and_times(client: httpx.Client) -> None:
     """Each photo is counted by route and status, and timed by stage, model and version."""
     line = 'box2seg_requests_total{route="/v1/segment",status="200"}'
-    stage = 'box2seg_stage_seconds_count{model="box2seg",stage="infer",version="1"}'
+    stage = 'box2seg_stage_seconds_count{model="box2seg",outcome="ok",stage="infer",version="1"}'
     client.post("/v1/segment", content=encode(draw_photo()))
     before = _values(client.get("/metrics").text)
     client.post("/v1/segment", content=encode(draw_photo()))

@@ -136,7 +136,7 @@ def test_answer_says_who_made_it_and_how_long(client: httpx.Client) -> None:
     assert answer.headers["x-request-id"] == "mine-7"
     assert (answer.headers["x-model-name"], answer.headers["x-model-version"]) == ("box2seg", "1")
     stages = [part.split(";")[0] for part in answer.headers["server-timing"].split(", ")]
-    assert stages == ["decode", "infer", "encode"]
+    assert stages == ["queue", "decode", "infer", "encode"]
 
 
 def test_strange_request_id_is_replaced(client: httpx.Client) -> None:
