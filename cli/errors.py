@@ -32,6 +32,7 @@ EXTRAS = {
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "serving": (
         "fastapi",
+        "fastapi_offline",
         "openvino",
         "prometheus_client",
         "pycocotools",
