@@ -29,6 +29,7 @@ EXTRAS = {
         "yaml",
     ),
     "sam": ("transformers",),
+    "client": ("httpx", "httpx_retries"),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "serving": (
         "fastapi",
@@ -48,6 +49,7 @@ TARGETS = {
     "training": "run `make train-env` and use .venv-dev/bin/box2seg",
     "sam": "run `make train-env` and use .venv-dev/bin/box2seg",
     "export": "run `make train-env` and use .venv-dev/bin/box2seg",
+    "client": "run `make train-env` and use .venv-dev/bin/box2seg",
     "serving": "run `make serve`, or use .venv/bin/box2seg after it",
 }
 

@@ -1,4 +1,4 @@
-"""GET / and /docs: the page for people and the description of every route. Nothing they load is from elsewhere."""
+"""GET / and /docs: the page for people, and every route described. Nothing they load is from elsewhere."""
 
 from importlib.resources import files
 from pathlib import Path

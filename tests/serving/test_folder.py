@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli.predict import predict
 from contract.errors import DataError
-from serving.folder import plan_jobs
+from contract.jobs import plan_jobs
 from tests.serving.colours import CLASSES, draw_photo, encode, publish_colours, read_labels
 
 
