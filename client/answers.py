@@ -14,6 +14,8 @@ from contract.arrays import Uint8
 from contract.classes import ClassMap
 from contract.errors import RequestRefused, ServerError, ServerUnavailable
 
+Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
 TIMING = re.compile(r"([\w-]+)\s*;\s*dur=([\d.]+)")
 
 TRIES = 3
@@ -64,14 +66,15 @@ class Answer:
     timings_ms: dict[str, float]
     request_id: str
 
-    def mask(self, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def mask(self, name: str) -> Mask:
         """
         Mark the pixels of a class, (H, W) bool.
 
         Raises:
             ConfigurationError: If there is no such class; names those there are.
         """
-        return self.labels == self.classes.index(name)
+        mask: Mask = self.labels == self.classes.index(name)
+        return mask
 
     def areas(self) -> dict[str, int]:
         """Count the pixels of each class that is in the photo, by its name."""

@@ -8,7 +8,7 @@ export function showClasses(list, classes) {
 }
 
 /**
- * Show the classes of a mask, largest first; those that are not in the photo are named in one sentence.
+ * Show the classes of a mask, largest first and background last; those that are not in the photo are named in one sentence.
  *
  * @param classes with label, name, colour and area [px]
  * @param hidden labels that are switched off
@@ -16,7 +16,7 @@ export function showClasses(list, classes) {
  */
 export function showAreas(list, absent, classes, { hidden, toggle }) {
   const total = classes.reduce((sum, { area }) => sum + area, 0);
-  const there = classes.filter(({ area }) => area > 0).sort((a, b) => b.area - a.area);
+  const there = classes.filter(({ area }) => area > 0).sort(inOrder);
   list.replaceChildren(...there.map((each) => areaRow(each, each.area / total, hidden, toggle)));
   const missing = classes.filter(({ area }) => area === 0).map(({ name }) => name);
   absent.textContent = missing.length ? `Not in this photo: ${missing.join(", ")}.` : "";
@@ -30,6 +30,10 @@ export function markRow(list, label) {
 /** Say a share as people do: 12.3 %, and never 0.0 % of something that is there. */
 export function percent(share) {
   return share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`;
+}
+
+function inOrder(one, other) {
+  return (one.label === BACKGROUND) - (other.label === BACKGROUND) || other.area - one.area;
 }
 
 function areaRow(each, share, hidden, toggle) {

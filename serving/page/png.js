@@ -1,4 +1,4 @@
-// Reads the labels of an indexed PNG exactly. A canvas would give colours, and some browsers blur those on purpose.
+// Reads the labels of an indexed PNG exactly, which a canvas does not: some browsers blur its colours on purpose.
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const PALETTE = 3;

@@ -50,7 +50,7 @@ def scripted(*answers: Said) -> Iterator[Script]:
             self.end_headers()
             self.wfile.write(said.body)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = answer  # noqa: N815 # so http.server calls them
 
         def log_message(self, *_: object) -> None:
             pass

@@ -1,5 +1,6 @@
 """Debian's Chromium without a window, and the page in it as a person uses it."""
 
+import base64
 import io
 import json
 import shutil
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, Keys
@@ -19,8 +21,17 @@ from selenium.webdriver.support.ui import WebDriverWait
 from contract.arrays import Uint8
 
 PATIENCE_S = 90.0
-OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-component-update
---disable-background-networking --disable-sync --window-size=1300,900""".split()
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--window-size=1300,900",
+)
 
 
 @contextmanager
@@ -89,10 +100,6 @@ class Page:
 
     def painted(self, canvas: str) -> Uint8:
         """Give what is on a canvas, (H, W, 4) uint8 RGBA."""
-        import base64
-
-        import numpy as np
-
         url = self.browser.execute_script(f"return document.querySelector('{canvas}').toDataURL()")
         with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
             return np.asarray(image.convert("RGBA"))
