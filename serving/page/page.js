@@ -5,7 +5,7 @@ import { markRow, showAreas, showClasses } from "./legend.js";
 import { BACKGROUND, countAreas, paintMask, paintPhoto } from "./paint.js";
 import { readLabels } from "./png.js";
 import { watchPointer } from "./pointer.js";
-import { keptKey, listModels, readTimings, segment, Trouble } from "./server.js";
+import { getFile, keptKey, listModels, readTimings, segment, Trouble } from "./server.js";
 
 const VOID = { label: 255, name: "unsure", colour: "#e0e0c0" };
 const part = (id) => document.getElementById(id);
@@ -116,7 +116,7 @@ function forgetMask() {
 }
 
 function shape({ width, height }) {
-  part("stage").style.setProperty("--ratio", width / height);
+  document.body.style.setProperty("--ratio", width / height);
 }
 
 function showMask() {
@@ -258,13 +258,11 @@ function takeDrops() {
 
 function takeSamples() {
   for (const button of document.querySelectorAll("[data-sample]")) {
-    button.addEventListener("click", () =>
-      attempt(async () => {
-        const path = button.dataset.sample;
-        const blob = await (await fetch(path)).blob();
-        await look(new File([blob], path.split("/").pop(), { type: blob.type }));
-      }),
-    );
+    const lookAtIt = () => {
+      lastTry = lookAtIt;
+      return attempt(async () => look(await getFile(button.dataset.sample)));
+    };
+    button.addEventListener("click", lookAtIt);
   }
 }
 

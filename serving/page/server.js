@@ -31,6 +31,12 @@ export function segment(photo, { model, format, signal }) {
   });
 }
 
+/** Give a file of this server's under its own name. */
+export async function getFile(path) {
+  const blob = await (await ask(path)).blob();
+  return new File([blob], path.split("/").pop(), { type: blob.type });
+}
+
 /** Give the stages of a Server-Timing header as pairs of name and milliseconds. */
 export function readTimings(answer) {
   const header = answer.headers.get("Server-Timing") ?? "";

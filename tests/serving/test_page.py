@@ -2,6 +2,8 @@
 
 import json
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from selenium.webdriver import Chrome, Keys
 
+from contract.arrays import Uint8
 from serving.routes.page import PAGE
 from tests.serving.browser import Page, chromium
 from tests.serving.colours import CLASSES, draw_photo, encode, read_labels
@@ -28,6 +31,40 @@ window.fetch = (path, options) => {
 };
 """
 """Stands for a server with keys."""
+
+
+READ_LABELS = """
+const [bytes, done] = arguments;
+import("/page/png.js")
+  .then(({ readLabels }) => readLabels(new Blob([new Uint8Array(bytes)])))
+  .then((read) => done({ ...read, labels: [...read.labels] }), (error) => done({ error: String(error) }));
+"""
+
+
+def filtered_png(labels: Uint8, depth: int) -> bytes:
+    """Give an indexed PNG with so many bits per pixel, in whose rows PNG's five filters take turns."""
+    bits = np.unpackbits(labels[..., None], axis=2)[..., 8 - depth :]
+    rows = np.packbits(bits.reshape(len(labels), -1), axis=1).astype(int)
+    up, left, corner = np.zeros_like(rows), np.zeros_like(rows), np.zeros_like(rows)
+    up[1:], left[:, 1:], corner[1:, 1:] = rows[:-1], rows[:, :-1], rows[:-1, :-1]
+    guesses = np.stack([np.zeros_like(rows), left, up, (left + up) // 2, paeth(left, up, corner)])
+    filters = np.arange(len(rows)) % 5
+    filtered = (rows - guesses[filters, np.arange(len(rows))]) % 256
+    raw = np.concatenate([filters[:, None], filtered], axis=1).astype(np.uint8).tobytes()
+    header = struct.pack(">IIBBBBB", labels.shape[1], labels.shape[0], depth, 3, 0, 0, 0)
+    halves = zlib.compress(raw)[:9], zlib.compress(raw)[9:]
+    chunks = ((b"IHDR", header), (b"PLTE", bytes(3 * 2**depth)), *((b"IDAT", half) for half in halves))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in (*chunks, (b"IEND", b""))
+    )
+
+
+def paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """Give the neighbour that is nearest to left + up - corner, as PNG's specification has it."""
+    guess = left + up - corner
+    away = np.abs(np.stack([left, up, corner]) - guess)  # the first of equals wins, as there
+    return np.choose(away.argmin(axis=0), [left, up, corner])
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +220,15 @@ def test_a_server_with_keys_is_asked_with_one(browser: Chrome, gateway: str, pho
         assert browser.execute_script("return sessionStorage.length") == 0
     finally:
         browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_labels_are_read_from_any_indexed_png(page: Page, depth: int) -> None:
+    """The page reads labels exactly, whichever row filters and however few bits the PNG has."""
+    labels = np.random.default_rng(depth).integers(0, 2**depth, (10, 21), np.uint8)
+    read = page.browser.execute_async_script(READ_LABELS, list(filtered_png(labels, depth)))
+    assert (read["height"], read["width"]) == labels.shape
+    assert read["labels"] == labels.ravel().tolist()
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
