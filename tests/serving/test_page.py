@@ -112,7 +112,7 @@ def test_mask_and_legend_tell_what_the_server_told(client: httpx.Client, page: P
     shown = page.painted("#photo")
     np.testing.assert_array_equal(shown[..., :3], draw_photo())
     assert page.part("#model-name").text == "model box2seg, version 1"
-    assert [each.text for each in page.parts("#times dt")][:3] == ["decode", "infer", "encode"]
+    assert {"decode", "infer", "encode"} <= {each.text for each in page.parts("#times dt")}
 
 
 def test_pointing_names_the_class(page: Page, photo: Path) -> None:
