@@ -29,10 +29,12 @@ EXTRAS = {
         "yaml",
     ),
     "sam": ("transformers",),
+    "client": ("httpx", "httpx_retries"),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "serving": (
         "fastapi",
         "opentelemetry",
+        "fastapi_offline",
         "openvino",
         "prometheus_client",
         "pycocotools",
@@ -48,6 +50,7 @@ TARGETS = {
     "training": "run `make train-env` and use .venv-dev/bin/box2seg",
     "sam": "run `make train-env` and use .venv-dev/bin/box2seg",
     "export": "run `make train-env` and use .venv-dev/bin/box2seg",
+    "client": "run `make train-env` and use .venv-dev/bin/box2seg",
     "serving": "run `make serve`, or use .venv/bin/box2seg after it",
 }
 

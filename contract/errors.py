@@ -34,6 +34,9 @@ Every error that box2seg raises on purpose.
     │   │   └── DeadlineExceeded  the request's own time was over, wherever it was then
     │   ├── TritonUnavailable     a local Triton cannot be installed or started here
     │   └── TritonCheckFailed     Triton started, but corrupts tensors
+    ├── ServerError               a server that was asked failed
+    │   ├── RequestRefused        it does not take the question; its words say why
+    │   └── ServerUnavailable     it does not answer, or cannot now
     ├── ShapeError                an array with another shape or dtype than its type allows
     ├── WriteError                a file could not be written, such as on a full disk
     └── DependencyMissing         an optional package is not installed
@@ -224,6 +227,41 @@ class TritonUnavailable(EngineError):
 
 class TritonCheckFailed(EngineError):
     """Triton started but returned other values than were computed."""
+
+
+class ServerError(Box2SegError):
+    """
+    A server that was asked failed.
+
+    Args:
+        message: What the server said, or what is known without it.
+        hint: What to do about it.
+        status: Of the answer, None where there was none.
+        request_id: Names the request in the server's log.
+    """
+
+    status: int | None = None
+    request_id: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.request_id = request_id
+
+
+class RequestRefused(ServerError):
+    """The server does not take the question; its words say why."""
+
+
+class ServerUnavailable(ServerError):
+    """The server does not answer, or cannot now; it may another time."""
 
 
 class ShapeError(Box2SegError):

@@ -18,16 +18,22 @@ FOLDERS = {
     "docs": "Words for people, and the checks that keep them true.",
     "model_repository": "What Triton mounts; the default model is in git.",
     "requirements": "Every package that is installed, pinned by hash.",
+    "serving/page": "What a browser loads: the page at /, and /docs; as it is written, without a build.",
+    "serving/page/samples": "Photos that people may try.",
     "serving/triton/backends": "What our Triton runs models with; read by Triton alone.",
     "serving/triton/models": "Models of our own that prove a started Triton.",
     "tests": "tests/<room>/test_<file>.py; journeys/ go across rooms.",
 }
 """What folders that are no package are for; a package says it in its `__init__.py`."""
 
+COMMENTS = ("# ", "// ", "/* ")
+"""How a first line begins that says something."""
+
 CLOSED = (
     ".ci",
     "model_repository",
     "requirements",
+    "serving/page/samples",
     "serving/triton/backends",
     "serving/triton/models",
     "tests",
@@ -101,7 +107,8 @@ def first_line(file: Path) -> str:
     with file.open(encoding="utf-8", errors="replace") as stream:
         line = stream.readline().strip()
         line = stream.readline().strip() if line.startswith("#!") else line
-    return line[2:] if line.startswith("# ") else ""
+    marks = [mark for mark in COMMENTS if line.startswith(mark)]
+    return line.removeprefix(marks[0]).removesuffix(" */") if marks else ""
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from serving.engines import Engine
 from serving.gateway import create_gateway
-from serving.routes import batch, health, huggingface, metrics, models, segment
+from serving.routes import batch, health, huggingface, metrics, models, page, segment
 from serving.routes.client import Limits
 from serving.routes.frame import Frame
 from serving.routes.guard import Guard
@@ -30,10 +30,17 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         async with gateway.running():
             yield
 
-    app = FastAPI(title="box2seg", summary="Photos in, per-pixel class masks out.", lifespan=lifespan)
+    app = FastAPI(
+        title="box2seg",
+        summary="Photos in, per-pixel class masks out.",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load from the internet; serving/routes/page.py has /docs
+        redoc_url=None,
+    )
     app.state.gateway = gateway
-    for room in (segment, batch, huggingface, models, health, metrics):
+    for room in (segment, batch, huggingface, models, health, metrics, page):
         app.include_router(room.router)
+    page.mount_files(app)
     install_problems(app)
     app.add_middleware(Guard, gateway=gateway)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)

@@ -1,16 +1,12 @@
-"""Photos on disk to masks on disk: each mask whole or not at all, a bad photo named and passed over."""
+"""A folder's photos segmented in this process."""
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from contract.errors import Box2SegError, DataError
-from contract.files import written_whole
 from contract.images import read_image
+from contract.jobs import Job, Tell, work_off
 from contract.manifest import Manifest
 from contract.processors import available_processors
 from serving.engines import Engine
@@ -19,49 +15,12 @@ from serving.models import Version
 from serving.segmenter import Segmenter
 from serving.telemetry import Stopwatch
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-
 AT_ONCE = 3
 """While the network works on one photo, another is read and a third written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One photo, and the file that its mask goes to."""
-
-    photo: Path
-    target: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a job; `problem` is None where the mask was written."""
-
-    job: Job
-    problem: str | None = None
-
-
-def plan_jobs(places: Sequence[Path], out: Path, *, suffix: str) -> list[Job]:
-    """
-    Find the photos and where their masks go; folders are searched through and their order of files is kept.
-
-    Args:
-        places: Photos and folders of photos.
-        out: Folder for the masks; below it they lie as the photos below the folder that was named.
-        suffix: What the masks' files end in.
-
-    Raises:
-        DataError: If nothing is found, or a mask would overwrite a photo or another mask.
-    """
-    jobs = [Job(photo, out / inside.with_suffix(suffix)) for photo, inside in _find_photos(places)]
-    if not jobs:
-        raise DataError("no photos found", hint=f"photos end in {', '.join(SUFFIXES)}")
-    _refuse_overwriting(jobs)
-    return jobs
-
-
 async def segment_photos(
-    jobs: Sequence[Job], engine: Engine, version: Version, form: Format, *, tell: Callable[[Outcome], None]
+    jobs: Sequence[Job], engine: Engine, version: Version, form: Format, *, tell: Tell
 ) -> None:
     """
     Segment photos and write their masks.
@@ -79,67 +38,17 @@ async def segment_photos(
     with ThreadPoolExecutor(available_processors(), "pixels") as threads:
         try:
             await engine.load(version.manifest, version.folder)
-            await _in_turn(
-                jobs, partial(_segment_photo, Segmenter(engine, threads), version.manifest, form), tell
-            )
+            segment = partial(_segment_photo, Segmenter(engine, threads), version.manifest, form)
+            await work_off(jobs, segment, at_once=AT_ONCE, tell=tell)
         finally:
             await engine.close()
 
 
-async def _in_turn(
-    jobs: Sequence[Job], work: Callable[[Job], Awaitable[Outcome]], tell: Callable[[Outcome], None]
-) -> None:
-    """Work on a few jobs at once and tell their outcomes in order."""
-    waiting: deque[asyncio.Future[Outcome]] = deque()
-    for job in jobs:
-        waiting.append(asyncio.ensure_future(work(job)))
-        if len(waiting) >= AT_ONCE:
-            tell(await waiting.popleft())
-    while waiting:
-        tell(await waiting.popleft())
-
-
-def _find_photos(places: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Give each photo with its path below the place named."""
-    for place in places:
-        if place.is_dir():
-            found = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
-            yield from ((path, path.relative_to(place)) for path in found)
-        else:
-            yield place, Path(place.name)
-
-
-def _refuse_overwriting(jobs: list[Job]) -> None:
-    photos = {job.photo.resolve() for job in jobs}
-    taken: dict[Path, Path] = {}
-    for job in jobs:
-        target = job.target.resolve()
-        if target in photos:
-            raise DataError(f"{job.target}: the mask would overwrite a photo", hint="name another --out")
-        if target in taken:
-            raise DataError(
-                f"{taken[target]} and {job.photo} would both become {job.target}",
-                hint="segment them into different folders",
-            )
-        taken[target] = job.photo
-
-
-async def _segment_photo(segmenter: Segmenter, manifest: Manifest, form: Format, job: Job) -> Outcome:
-    try:
-        mask = await segmenter.segment(
-            partial(read_image, job.photo),
-            manifest,
-            lambda photo, segmentation: form.encode(photo, segmentation, manifest.classes),
-            watch=Stopwatch(),
-            confident=form.confident,
-        )
-        await asyncio.to_thread(_write_whole, job.target, mask)
-    except (Box2SegError, OSError) as error:
-        problem = str(error)
-        return Outcome(job, problem if str(job.photo) in problem else f"{job.photo}: {problem}")
-    return Outcome(job)
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    with written_whole(target) as stream:
-        stream.write(content)
+async def _segment_photo(segmenter: Segmenter, manifest: Manifest, form: Format, photo: Path) -> bytes:
+    return await segmenter.segment(
+        partial(read_image, photo),
+        manifest,
+        lambda pixels, segmentation: form.encode(pixels, segmentation, manifest.classes),
+        watch=Stopwatch(),
+        confident=form.confident,
+    )

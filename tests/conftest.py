@@ -1,4 +1,4 @@
-"""What the tests of several rooms share: one real Triton for a whole run."""
+"""What the tests of several rooms share: a gateway with a tiny model, and a real Triton, for a whole run."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,6 +10,49 @@ from contract.errors import TritonUnavailable
 from serving.triton.environment import CHECKOUT, Environment, install_environment
 from serving.triton.machine import check_platform, find_libpython
 from serving.triton.server import Launch, TritonServer, free_ports
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with the colour network as version 1 of box2seg."""
+    from tests.serving.colours import publish_colours
+
+    root = tmp_path_factory.mktemp("repository")
+    publish_colours(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def gateway(repository: Path) -> Iterator[str]:
+    """The address of a gateway with the local engine and small limits."""
+    from serving.engines.local import LocalEngine
+    from serving.settings import Settings
+    from tests.serving.running import running_gateway
+
+    settings = Settings(
+        engine="local",
+        repository=repository,
+        max_pixels=4_000_000,
+        max_body_bytes=2_000_000,
+        watch_every_s=0.1,
+    )
+    with running_gateway(settings, LocalEngine()) as address:
+        yield address
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with two good photos, one of them deeper, and two bad ones."""
+    from tests.serving.colours import draw_photo, encode
+
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "first.jpg").write_bytes(encode(draw_photo(), "JPEG", quality=95))
+    (folder / "deep" / "second.PNG").write_bytes(encode(draw_photo(70, 50)))
+    (folder / "broken.jpg").write_bytes(encode(draw_photo(), "JPEG")[:300])
+    (folder / "no_photo.png").write_bytes(b"hello")
+    (folder / "notes.txt").write_bytes(b"not looked at")
+    return folder
 
 
 @pytest.fixture(scope="session")

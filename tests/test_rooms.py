@@ -6,7 +6,7 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("contract", "training", "export", "serving", "cli")
+ROOMS = ("contract", "training", "export", "serving", "client", "cli")
 NO_PACKAGES = ("benchmarks", "docker", "docs", "model_repository", "requirements", "tests")
 
 

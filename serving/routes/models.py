@@ -29,6 +29,7 @@ class ModelCard:
     created: str
     classes: list[ClassCard]
     formats: list[str]
+    suffixes: dict[str, str]
     scores: dict[str, float]
     parity: dict[str, float]
     trained_from: str
@@ -67,6 +68,7 @@ def model_card(manifest: Manifest, *, default: str) -> ModelCard:
             for label, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
         ],
         formats=list(FORMATS),
+        suffixes={name: form.suffix for name, form in FORMATS.items()},
         scores=manifest.scores,
         parity=manifest.parity,
         trained_from=manifest.origin.reads,

@@ -9,21 +9,8 @@ from typer.testing import CliRunner
 
 from cli.predict import predict
 from contract.errors import DataError
-from serving.folder import plan_jobs
+from contract.jobs import plan_jobs
 from tests.serving.colours import CLASSES, draw_photo, encode, publish_colours, read_labels
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """A folder with two good photos, one of them deeper, and two bad ones."""
-    folder = tmp_path / "photos"
-    (folder / "deep").mkdir(parents=True)
-    (folder / "first.jpg").write_bytes(encode(draw_photo(), "JPEG", quality=95))
-    (folder / "deep" / "second.PNG").write_bytes(encode(draw_photo(70, 50)))
-    (folder / "broken.jpg").write_bytes(encode(draw_photo(), "JPEG")[:300])
-    (folder / "no_photo.png").write_bytes(b"hello")
-    (folder / "notes.txt").write_bytes(b"not looked at")
-    return folder
 
 
 def run(*arguments: object) -> object:

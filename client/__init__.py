@@ -1,0 +1,7 @@
+"""The Python client: photos to labels by a server, waiting or async. Needs no serving, no torch."""
+
+from client.answers import Answer
+from client.asking import AsyncClient
+from client.waiting import Client
+
+__all__ = ["Answer", "AsyncClient", "Client"]

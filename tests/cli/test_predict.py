@@ -1,0 +1,61 @@
+"""`box2seg predict --server`: the same outcomes as without a server."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli.errors import Verbs
+from cli.predict import predict
+from tests.serving.colours import CLASSES, read_labels
+
+
+def run(*arguments: object) -> Result:
+    """Run the verb as from a terminal; gives what click tells of it."""
+    app = typer.Typer(cls=Verbs, pretty_exceptions_enable=False)
+    app.command()(predict)
+    app.command("other")(lambda: None)  # with one command alone typer would take no verb
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+
+def test_a_server_gives_the_same_files(gateway: str, repository: Path, photos: Path, tmp_path: Path) -> None:
+    """Masks lie where they do without a server, byte by byte, and the same photos are named as bad."""
+    here = run(photos, "--out", tmp_path / "here", "--repository", repository)
+    there = run(photos, "--out", tmp_path / "there", "--server", gateway)
+    assert here.exit_code == there.exit_code == 1, there.output
+    files = {path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*.png")}
+    assert len(files) == 2
+    for file in files:
+        assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
+    assert read_labels((tmp_path / "there" / "first.png").read_bytes())[32, 20] == CLASSES.index("red")
+    for name in ("broken.jpg", "no_photo.png", "2 of 4 photos"):
+        assert name in there.output
+
+
+def test_formats_are_the_servers(gateway: str, photos: Path, tmp_path: Path) -> None:
+    """The server's list of formats decides, and gives the files their suffix."""
+    done = run(photos / "first.jpg", "--out", tmp_path / "out", "--server", gateway, "--format", "rle")
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["first.json"]
+    refused = run(photos, "--out", tmp_path / "out", "--server", gateway, "--format", "gif")
+    assert refused.exit_code == 2
+    assert "there are: png" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param(["--model", "nobody"], "there are: box2seg", id="model"),
+        pytest.param(["--repository", "."], "its own repository", id="repository"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    gateway: str, photos: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    """Nothing is segmented where the question makes no sense."""
+    refused = run(photos, "--out", tmp_path / "out", "--server", gateway, *options)
+    assert refused.exit_code == 2
+    assert words in refused.output
+    assert not (tmp_path / "out").exists()
