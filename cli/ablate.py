@@ -8,6 +8,9 @@ import typer
 from cli.options import Cache, Change, Data, Device, Precision, Rename, SkipBad, Workers
 from cli.running import make_plan, training_console
 
+TEACHER = "box2seg"
+"""The row that teaches, where no run is named."""
+
 
 def ablate(
     data: Data,
@@ -26,7 +29,7 @@ def ablate(
     teacher: Annotated[
         str,
         typer.Option(help="Who guesses the masks of second rounds: the row box2seg, or any run's folder."),
-    ] = "box2seg",
+    ] = TEACHER,
     table_only: Annotated[
         bool, typer.Option("--table-only", help="Train nothing; print the table of what is finished.")
     ] = False,
@@ -55,6 +58,7 @@ def ablate(
     """
     from contract.errors import ConfigurationError
     from training.ablation import around_table, climb, results_table, write_table
+    from training.checkpoint import load_checkpoint
     from training.datasets import open_dataset
     from training.datasets.renames import parse_renames
     from training.recipes import find_recipe
@@ -63,6 +67,8 @@ def ablate(
 
     base = change_recipe(find_recipe(recipe), change or ())
     rungs = ladder(few, teacher=teacher)
+    if teacher != TEACHER:
+        load_checkpoint(Path(teacher))  # refused now, not when its row's turn comes
     unknown = [name for name in row or () if name not in rungs]
     if unknown:
         raise ConfigurationError(f"no row {unknown[0]!r}; there are {', '.join(rungs)}")
@@ -82,7 +88,6 @@ def ablate(
         )
         with training_console() as console:
             climb(base, chosen, seeds, dataset, plan, console)
-    table = results_table(out, chosen, seeds)
-    typer.echo(table)
-    if write:
-        write_table(table, write)
+    typer.echo(results_table(out, chosen, seeds))
+    if write:  # all that is finished: what stands there now may have been made row by row
+        write_table(results_table(out, rungs, seeds), write)

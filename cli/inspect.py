@@ -74,10 +74,10 @@ def guess(checkpoint: Checkpoint, annotated: AnnotatedImage) -> dict[str, Uint8]
     from training.examples import build_prior
     from training.prepare import recipe_of
 
-    if not annotated.boxes:
+    recipe = recipe_of(checkpoint)
+    if not annotated.boxes or recipe.learn == "masks":
         return {}
     try:
-        recipe = recipe_of(checkpoint)
         labels = build_prior(recipe).guess(read_image(annotated.path), annotated.boxes)
     except Box2SegError as error:  # a teacher that was moved, or no SAM here
         typer.echo(f"drawn without the run's prior: {error.message}", err=True)

@@ -39,7 +39,8 @@ def predict(
     photos: Annotated[list[Path], typer.Argument(help="Photos and folders of photos.")],
     out: Annotated[Path, typer.Option(help="Folder for the masks; made where there is none.")],
     format: Annotated[
-        str, typer.Option(help="png: palette PNG of labels; overlay: a picture to look at; rle: COCO JSON.")
+        str,
+        typer.Option(help="png: palette PNG of labels; overlay: a picture; others: README."),
     ] = "png",
     model: Annotated[
         str | None, typer.Option(help=f"Name of a published model. [default: {MODEL}, or the server's]")

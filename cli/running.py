@@ -37,7 +37,8 @@ def training_console() -> Iterator[Console]:
 
 def _leave_to_the_run(failed: threading.ExceptHookArgs) -> None:
     """Show what ended a thread; but where TensorBoard's cannot write, the run is told and says it."""
-    if not issubclass(failed.exc_type, OSError):
+    ours = type(failed.thread).__module__.startswith("tensorboard")
+    if not (ours and issubclass(failed.exc_type, OSError)):
         threading.__excepthook__(failed)
 
 

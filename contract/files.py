@@ -44,6 +44,7 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
         WriteError: If it cannot be written; what was there stays, and nothing else does.
     """
     # Where nobody else writes, what a killed process left is written over.
+    path = path.resolve()  # what a link names is replaced, not the link
     writer = f".{os.getpid()}" if shared else ""
     partial = path.with_name(f".{path.name}{writer}.partial")
     with writing(path):

@@ -36,6 +36,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages load from the internet; serving/routes/page.py has /docs
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
     app.state.gateway = gateway
     for room in (segment, batch, huggingface, models, health, metrics, page):

@@ -1,6 +1,7 @@
 """Whether the gateway can answer now: proved by inference that really ran, not by a port that is open."""
 
 import asyncio
+import math
 import time
 from pathlib import Path
 
@@ -16,14 +17,17 @@ FRESH_S = 0.5
 """An answer this young proves that the engine lives; an older one is proved again."""
 
 PROBE_TIMEOUT_S = 1.2
-"""With `FRESH_S` less than two seconds: no older truth is ever told."""
+"""With `FRESH_S` less than two seconds: no older truth is told, unless the engine never was so quick."""
+
+SLOWER_THAN_EVER = 2
+"""An engine that needs longer for a photo is given so many times its quickest answer."""
 
 USUAL_SHAPE = (3, 4)
 """Probes are landscape photos, whose shape every engine has warmed up."""
 
 
 HANGS_AFTER = 2
-"""So many probes in a row without a word, and the engine hangs; one alone may have met a busy moment."""
+"""So many times a probe's patience without a word, and the engine hangs; once may be a busy moment."""
 
 SILENCE_S = 1.0
 """An engine that has been asked and says nothing for so long is probed."""
@@ -34,9 +38,9 @@ class Witness:
     An engine that remembers when each version last answered; itself an `Engine`.
 
     It is also the circuit breaker. An engine that refuses does so at once and needs none; one that hangs
-    would keep every request until its deadline. So when probes hang, requests are refused at once, and only
-    further probes reach the engine, until one is answered. What requests meet never opens the circuit: a
-    client that allows a millisecond would open it for all.
+    would keep every request until its deadline. So when a probe hangs, requests are refused at once, and only
+    probes reach the engine, until it says something, however late. What requests meet never opens the
+    circuit: a client that allows a millisecond would open it for all.
 
     Args:
         engine: The engine that computes.
@@ -46,7 +50,8 @@ class Witness:
         self._engine = engine
         self._answered: dict[tuple[str, int], float] = {}
         self._probes: dict[tuple[str, int], asyncio.Task[bool]] = {}
-        self._hung_probes = 0
+        self._owing_since: float | None = None
+        self._quickest_s = math.inf
         self._pending = 0
         self._asked_at = 0.0
         self._heard_at = 0.0
@@ -54,7 +59,10 @@ class Witness:
     @property
     def is_open(self) -> bool:
         """Whether the engine hangs, so that requests are refused at once."""
-        return self._hung_probes >= HANGS_AFTER
+        if self._owing_since is None:
+            return False
+        silent_since = max(self._owing_since, self._heard_at)
+        return time.monotonic() - silent_since > HANGS_AFTER * self._patience_s
 
     def check(self) -> None:
         """
@@ -69,7 +77,7 @@ class Witness:
     def is_suspect(self) -> bool:
         """Tell whether a probe is due: the engine hangs, or has been silent though it was asked."""
         silence_s = time.monotonic() - max(self._asked_at, self._heard_at)
-        return self._hung_probes > 0 or (self._pending > 0 and silence_s > SILENCE_S)
+        return self._owing_since is not None or (self._pending > 0 and silence_s > SILENCE_S)
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Load a version; see `Engine`."""
@@ -87,7 +95,9 @@ class Witness:
         return await self._ask(model, version, images, timeout_s=timeout_s)
 
     async def close(self) -> None:
-        """Close the engine."""
+        """Close the engine; probes that still wait for it are given up."""
+        for probe in list(self._probes.values()):
+            probe.cancel()
         await self._engine.close()
 
     async def prove(self, manifest: Manifest) -> bool:
@@ -98,16 +108,21 @@ class Witness:
         if key not in self._probes:
             self._probes[key] = asyncio.create_task(self._probe(manifest))
             self._probes[key].add_done_callback(lambda _: self._probes.pop(key))
-        return await asyncio.shield(self._probes[key])  # others may wait for it too
+        probe, began = self._probes[key], time.monotonic()
+        # Others may wait for it too, and its answer tells much even if it comes too late for this one.
+        done, _ = await asyncio.wait({probe}, timeout=self._patience_s)
+        # A long queue looks like a hang, but others in it are answered meanwhile.
+        return probe.result() if done else self._answered.get(key, 0.0) > began
+
+    @property
+    def _patience_s(self) -> float:
+        usual_s = 0.0 if math.isinf(self._quickest_s) else self._quickest_s
+        return max(PROBE_TIMEOUT_S, SLOWER_THAN_EVER * usual_s)
 
     async def _probe(self, manifest: Manifest) -> bool:
-        began = time.monotonic()
+        self._owing_since = self._owing_since or time.monotonic()
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await self._ask(manifest.name, manifest.version, _grey_frame(manifest))
-        except TimeoutError:  # a long queue looks the same, but others in it are answered meanwhile
-            self._hung_probes += self._heard_at <= began
-            return self._answered.get((manifest.name, manifest.version), 0.0) > began
+            await self._ask(manifest.name, manifest.version, _grey_frame(manifest))
         except EngineError:
             return False
         return True
@@ -115,7 +130,8 @@ class Witness:
     async def _ask(
         self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
     ) -> tuple[Uint8, Uint8]:
-        self._asked_at = self._asked_at if self._pending else time.monotonic()
+        began = time.monotonic()
+        self._asked_at = self._asked_at if self._pending else began
         self._pending += 1
         try:
             answer = await self._engine.infer(model, version, images, timeout_s=timeout_s)
@@ -127,13 +143,14 @@ class Witness:
         finally:
             self._pending -= 1
         self._hear()
+        self._quickest_s = min(self._quickest_s, self._heard_at - began)
         self._answered[model, version] = self._heard_at
         return answer
 
     def _hear(self) -> None:
         """Take any word of the engine, a refusal too, as proof that it does not hang."""
         self._heard_at = time.monotonic()
-        self._hung_probes = 0
+        self._owing_since = None
 
 
 def _grey_frame(manifest: Manifest) -> Uint8:

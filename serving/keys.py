@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import logging
+import math
 import os
 import secrets
 import tempfile
@@ -25,6 +26,9 @@ TOKEN_PREFIX = "box2seg_"
 """So that people, and programs that look for secrets in repositories, know one when they see it."""
 
 TOKEN_BYTES = 32
+
+RAREST_S = 86_400
+"""A key may be made to wait for a day between two requests, no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,11 @@ class Key:
                 f"key {self.name!r} has the scopes {unknown or 'none'}",
                 hint=f"there are: {', '.join(SCOPES)}",
             )
-        if min(1 if each is None else each for each in (self.rate_per_s, self.burst)) <= 0:
-            raise ConfigurationError(f"key {self.name!r}: rate and burst are above 0")
+        slowest = 1 / RAREST_S
+        if self.rate_per_s is not None and not slowest <= self.rate_per_s < math.inf:
+            raise ConfigurationError(f"key {self.name!r}: a rate is a number, at least one request a day")
+        if self.burst is not None and self.burst < 1:
+            raise ConfigurationError(f"key {self.name!r}: a burst is 1 or more")
 
 
 def make_key(
@@ -130,8 +137,8 @@ class KeyRing:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._stamp = _stamp(file)  # before the keys: what changes in between is then read again
         self._keys = read_keys(file)
-        self._stamp = _stamp(file)
 
     def find(self, token: str) -> Key | None:
         """Give the key of a token; takes as long for a wrong one as for a right one."""

@@ -17,6 +17,7 @@ from training.recipes.recipe import Recipe
 from training.run import train
 
 HEADER = ("run", "what", "reads")
+HEAD_LINES = 2
 FOOTER = ("hours", "commit", "machine")
 
 BEGIN, END = "<!-- ladder: made by `box2seg ablate --write` -->", "<!-- end of ladder -->"
@@ -102,9 +103,11 @@ def write_table(table: str, path: Path) -> Path:
     Put a table in the place of the one between a Markdown file's two marks; gives the file's path.
 
     Raises:
-        ConfigurationError: As `around_table`.
+        ConfigurationError: As `around_table`, or if the table has no rows.
         WriteError: If it cannot be written; the file is then as it was.
     """
+    if len(table.splitlines()) <= HEAD_LINES:
+        raise ConfigurationError(f"{path}: no finished row to write", hint="is --out the ladder's folder?")
     before, after = around_table(path)
     with written_whole(path) as stream:
         stream.write(f"{before}{BEGIN}\n{table}\n{END}{after}".encode())

@@ -13,14 +13,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from contract.errors import RequestError
+from contract.errors import Box2SegError, RequestError
 from serving.errors import error_problem, status_of
 from serving.gateway import Gateway
 from serving.routes.bodies import BINARY, FIELD, Upload, is_form, read_uploads
 from serving.routes.negotiation import not_acceptable, parse_accept, quality
 from serving.routes.problems import PROBLEM
 from serving.routes.questions import Order, Question, take_order
-from serving.routes.wiring import TheGateway
+from serving.routes.wiring import TheGateway, start_deadline
 
 log = logging.getLogger("box2seg.requests")
 
@@ -52,7 +52,8 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A line of JSON per photo, in their order, each as soon as it is there: `index`, "
         "`name`, `status` and, where that is 200, `content_type` with `content` (formats that are JSON) or "
-        "`base64` (the others); else `problem`, as the photo alone would get it.",
+        "`base64` (the others); else `problem`, as the photo alone would get it, and `retry_after_s` where "
+        "it may be sent again. `X-Request-Timeout` holds for each photo from its turn on.",
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
     **PROBLEM,
@@ -71,8 +72,9 @@ async def segment_batch(
         raise RequestError(
             "a batch is a form with files", hint=f"curl -F {FIELD}=@one.jpg -F {FIELD}=@two.jpg"
         )
+    start_deadline(request)  # refuses one that is no number, before the first line
     uploads = await read_uploads(request, at_most=PHOTOS_IN_A_BATCH)
-    lines = _segment_all(uploads, order, gateway, request.state.request_id)
+    lines = _segment_all(uploads, order, gateway, request)
     return StreamingResponse(lines, media_type=MEDIA_TYPE, headers=order.headers())
 
 
@@ -82,11 +84,11 @@ def _check_accept(accept: str) -> None:
 
 
 async def _segment_all(
-    uploads: list[Upload], order: Order, gateway: Gateway, request_id: str
+    uploads: list[Upload], order: Order, gateway: Gateway, request: Request
 ) -> AsyncIterator[bytes]:
     """Work on a few photos at once and give their lines in order; stop them all when nobody listens."""
     waiting: deque[asyncio.Task[bytes]] = deque()
-    work = partial(_segment_one, order=order, gateway=gateway, request_id=request_id)
+    work = partial(_segment_one, order=order, gateway=gateway, request=request)
     try:
         for index, upload in enumerate(uploads):
             waiting.append(asyncio.create_task(work(index, upload)))
@@ -100,16 +102,20 @@ async def _segment_all(
 
 
 async def _segment_one(
-    index: int, upload: Upload, *, order: Order, gateway: Gateway, request_id: str
+    index: int, upload: Upload, *, order: Order, gateway: Gateway, request: Request
 ) -> bytes:
+    """Segment one photo, in the time that one photo has."""
     line: dict[str, Any] = {"index": index, "name": upload.name}
+    request_id = request.state.request_id
     try:
-        answer = await order.fill(upload.data, gateway)
+        answer = await order.fill(upload.data, gateway, deadline=start_deadline(request))
     except Exception as error:  # whatever becomes of one photo, the others get their lines
         status = status_of(error)
         if status is HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request %s failed on photo %d", request_id, index, exc_info=error)
         line |= {"status": status, "problem": error_problem(error, request_id=request_id)}
+        if isinstance(error, Box2SegError) and error.retry_after_s is not None:
+            line["retry_after_s"] = error.retry_after_s
     else:
         line |= {"status": HTTPStatus.OK, "content_type": order.form.media_type}
         line |= _content(answer.body, order)

@@ -61,7 +61,7 @@ async def read_photo(request: Request) -> bytes:
 
 def is_form(request: Request) -> bool:
     """Tell whether the body is a form with files."""
-    return request.headers.get("content-type", "").startswith("multipart/form-data")
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 def is_json(data: bytes) -> bool:

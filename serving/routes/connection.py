@@ -48,6 +48,7 @@ class Connection(HttpToolsProtocol):
         self._in_headers = False
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to wait for the first request."""
@@ -94,16 +95,17 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Begin to wait until the first parts of a long answer are read."""
+        """Begin to wait until the first parts of a long answer are read, whatever was left of the one before."""
         super().pause_writing()
+        self._stop_expecting()
         self._expect_reading()
 
     def resume_writing(self) -> None:
-        """Go on with a long answer."""
+        """Go on with a long answer, and wait anew: some of it was read."""
         super().resume_writing()
-        if self._write_timer and not self.transport.get_write_buffer_size():
-            self._write_timer.cancel()
-            self._write_timer = None
+        self._stop_expecting()
+        if self.transport.get_write_buffer_size():
+            self._expect_reading()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP as everything else is refused."""
@@ -126,11 +128,20 @@ class Connection(HttpToolsProtocol):
 
     def _expect_reading(self) -> None:
         if self._write_timer is None:
+            self._unread = self.transport.get_write_buffer_size()
             self._write_timer = self.loop.call_later(self._patience.write_s, self._reading_is_late)
+
+    def _stop_expecting(self) -> None:
+        if self._write_timer:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _reading_is_late(self) -> None:
         self._write_timer = None
-        if self.transport.get_write_buffer_size():
+        left = self.transport.get_write_buffer_size()
+        if 0 < left < self._unread:
+            self._expect_reading()
+        elif left:
             self._tell("reading")
             self.transport.abort()
 

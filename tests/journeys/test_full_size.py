@@ -1,5 +1,6 @@
 """Masks at the photo's own size are those of the slow way: class scores enlarged to it, then the largest."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, read_manife
 from serving.models import published_models
 
 ROOT = Path(__file__).parents[2]
-PHOTOS = sorted(path for path in (ROOT / "docs" / "pictures").glob("*.jpg") if "_" not in path.stem)
+PICTURES = ROOT / "docs" / "pictures"
+SOURCES = (PICTURES / "SOURCES.md").read_text(encoding="utf-8")
+PHOTOS = [PICTURES / name for name in re.findall(r"^\| (\w+\.jpg)", SOURCES, re.MULTILINE)]
 LARGE = (2_828, 4_243)
 """12 megapixels, in the shape of the photo of chickens."""
 

@@ -11,7 +11,7 @@ from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import Manifest
 from serving.engines.local import LocalEngine
-from serving.health import FRESH_S, Witness
+from serving.health import FRESH_S, PROBE_TIMEOUT_S, Witness
 from serving.settings import Settings
 from tests.serving.colours import colour_manifest, draw_photo, encode, publish_colours
 from tests.serving.running import running_gateway
@@ -82,6 +82,63 @@ def test_many_probes_at_once_run_the_network_once(tmp_path: Path, manifest: Mani
 
     assert all(asyncio.run(prove()))
     assert engine.asked == 1
+
+
+class SlowEngine(MortalEngine):
+    """Takes longer for each photo than a probe waits at first."""
+
+    async def infer(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
+        """Sleep, then answer."""
+        await asyncio.sleep(PROBE_TIMEOUT_S + 0.3)
+        return await super().infer(model, version, images)
+
+
+def test_a_slow_engine_does_not_hang(tmp_path: Path, manifest: Manifest) -> None:
+    """A late answer counts, and from then on the engine is given the time that it needs."""
+    witness = Witness(SlowEngine())
+
+    async def prove() -> list[bool]:
+        await witness.load(manifest, tmp_path / "box2seg" / "1")
+        proofs = [await witness.prove(manifest), await witness.prove(manifest)]
+        await asyncio.sleep(FRESH_S + 0.05)
+        return [*proofs, await witness.prove(manifest), not witness.is_open]
+
+    assert asyncio.run(prove()) == [False, True, True, True]
+
+
+class HangingEngine(MortalEngine):
+    """Says nothing until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaks = asyncio.Event()
+
+    async def infer(
+        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+    ) -> tuple[Uint8, Uint8]:
+        """Wait, then answer."""
+        await self.speaks.wait()
+        return await super().infer(model, version, images)
+
+
+def test_a_hang_ends_with_the_first_word(tmp_path: Path, manifest: Manifest) -> None:
+    """An engine that says nothing to a probe is not asked by requests, until it answers that probe."""
+    engine = HangingEngine()
+    witness = Witness(engine)
+
+    async def hang() -> list[bool]:
+        await witness.load(manifest, tmp_path / "box2seg" / "1")
+        found = [await witness.prove(manifest), await witness.prove(manifest)]
+        await asyncio.sleep(0.05)
+        found.append(witness.is_open)
+        with pytest.raises(EngineUnavailable, match="hangs"):
+            await witness.infer("box2seg", 1, np.zeros((1, 64, 96, 3), np.uint8))
+        engine.speaks.set()
+        return [*found, await witness.prove(manifest), witness.is_open]
+
+    assert asyncio.run(hang()) == [False, False, True, True, False]
 
 
 FAILURES = {

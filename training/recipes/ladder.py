@@ -59,7 +59,7 @@ def ladder(few: str, *, teacher: str = "box2seg") -> dict[str, Rung]:
         "attention": Rung("L_fg + L_bg + L_fr after a warm start", _set(affinity=0.0, grabcut=0.0)),
         "affinity": Rung("the same + L_A", _set(grabcut=0.0)),
         "box2seg": Rung("the same + L_GC: Box2Seg as it is here", _set(grabcut=1.0)),
-        "teacher": Rung("second round: cross entropy on Box2Seg's masks", _second(), teacher=teacher),
+        "teacher": Rung(f"second round: cross entropy on the masks of {teacher}", _second(), teacher=teacher),
         "teacher_terms": Rung(
             "the same with Box2Seg's terms", _set(grabcut=1.0, grabcut_iterations=2), teacher=teacher
         ),

@@ -85,7 +85,7 @@ class Recipe:
     background: float = 1.0
     """Weight of the loss outside boxes, stage 2."""
     filling: float = 5.0
-    """Weight of the filling-rate loss, stage 2; below about 3 attention can vanish."""
+    """Weight of the filling-rate loss, stage 2; below about 3 times foreground attention can vanish."""
     affinity: float = 1.0
     """Weight of the affinity loss, stage 2."""
     grabcut: float = 0.0
