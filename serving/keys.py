@@ -64,9 +64,9 @@ class Key:
             )
         slowest = 1 / RAREST_S
         if self.rate_per_s is not None and not slowest <= self.rate_per_s < math.inf:
-            raise ConfigurationError(f"key {self.name!r}: a rate is a number, at least one request a day")
+            raise ConfigurationError(f"key {self.name!r}: a rate is above 0, at least a request a day")
         if self.burst is not None and self.burst < 1:
-            raise ConfigurationError(f"key {self.name!r}: a burst is 1 or more")
+            raise ConfigurationError(f"key {self.name!r}: a burst is above 0")
 
 
 def make_key(

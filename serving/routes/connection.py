@@ -95,7 +95,7 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Begin to wait until the first parts of a long answer are read, whatever was left of the one before."""
+        """Begin to wait until the first parts of a long answer are read, whatever was left before it."""
         super().pause_writing()
         self._stop_expecting()
         self._expect_reading()

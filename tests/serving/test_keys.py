@@ -78,6 +78,8 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
         ({"scopes": []}, "scopes"),
         ({"name": "a\nb"}, "name"),
         ({"rate_per_s": 0}, "above 0"),
+        ({"rate_per_s": float("nan")}, "above 0"),
+        ({"rate_per_s": 1e-320}, "above 0"),
         ({"burst": -1}, "above 0"),
     ],
 )
