@@ -108,7 +108,13 @@ def test_verbs(climbed: Path, drawn_voc: Path, tmp_path: Path) -> None:
     document = tmp_path / "results.md"
     document.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
     written = CliRunner().invoke(app, [*common, "--table-only", "--row", "masks", "--write", str(document)])
-    assert document.read_text() == f"before\n\n{BEGIN}\n{written.stdout}{END}\n\nafter\n"
+    whole = CliRunner().invoke(app, [*common, "--table-only"]).stdout
+    assert "| teacher |" in whole
+    assert "| teacher |" not in written.stdout
+    assert document.read_text() == f"before\n\n{BEGIN}\n{whole}{END}\n\nafter\n"
+    elsewhere = [*common[:3], "--out", str(tmp_path), "--table-only", "--write", str(document)]
+    assert "no finished row" in CliRunner().invoke(app, elsewhere).stderr
+    assert whole in document.read_text()
     wrong = CliRunner().invoke(app, [*common, "--row", "mask"])
     assert wrong.exit_code == 2
     assert "there are masks, boxes, grabcut" in wrong.output
