@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from contract.errors import PublishError
+from contract.files import written_whole
 from contract.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -132,10 +133,8 @@ def _ensure_config(model: Path) -> None:
         )
     text = CONFIG_TEMPLATE.read_text(encoding="utf-8")
     named = re.sub(r'^name: ".*"$', f'name: "{model.name}"', text, count=1, flags=re.MULTILINE)
-    partial = path.with_name(f".{CONFIG_FILE}.{uuid4().hex}")
-    partial.write_text(named, encoding="utf-8")
-    _sync(partial)
-    partial.replace(path)
+    with written_whole(path, shared=True) as stream:
+        stream.write(named.encode())
 
 
 @contextmanager
@@ -156,7 +155,7 @@ def _move_in(draft: Manifest, workshop: Path, model: Path, wanted: int | None) -
         version = wanted or next_version(model)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = dataclasses.replace(draft, version=version, created=created)
-        _sync(write_manifest(manifest, workshop))
+        write_manifest(manifest, workshop)
         verify_files(manifest, workshop)
         _sync(workshop)
         folder = model / str(version)

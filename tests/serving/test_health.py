@@ -13,6 +13,7 @@ from contract.manifest import Manifest
 from serving.engines.local import LocalEngine
 from serving.health import FRESH_S, PROBE_TIMEOUT_S, Witness
 from serving.settings import Settings
+from tests.abuse.engines import HangingEngine
 from tests.serving.colours import colour_manifest, draw_photo, encode, publish_colours
 from tests.serving.running import running_gateway
 
@@ -108,21 +109,6 @@ def test_a_slow_engine_does_not_hang(tmp_path: Path, manifest: Manifest) -> None
     assert asyncio.run(prove()) == [False, True, True, True]
 
 
-class HangingEngine(MortalEngine):
-    """Says nothing until it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.speaks = asyncio.Event()
-
-    async def infer(
-        self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
-    ) -> tuple[Uint8, Uint8]:
-        """Wait, then answer."""
-        await self.speaks.wait()
-        return await super().infer(model, version, images)
-
-
 def test_a_hang_ends_with_the_first_word(tmp_path: Path, manifest: Manifest) -> None:
     """An engine that says nothing to a probe is not asked by requests, until it answers that probe."""
     engine = HangingEngine()
@@ -130,12 +116,13 @@ def test_a_hang_ends_with_the_first_word(tmp_path: Path, manifest: Manifest) -> 
 
     async def hang() -> list[bool]:
         await witness.load(manifest, tmp_path / "box2seg" / "1")
+        engine.hangs = True
         found = [await witness.prove(manifest), await witness.prove(manifest)]
         await asyncio.sleep(0.05)
         found.append(witness.is_open)
         with pytest.raises(EngineUnavailable, match="hangs"):
             await witness.infer("box2seg", 1, np.zeros((1, 64, 96, 3), np.uint8))
-        engine.speaks.set()
+        engine.hangs = False
         return [*found, await witness.prove(manifest), witness.is_open]
 
     assert asyncio.run(hang()) == [False, False, True, True, False]
