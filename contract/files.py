@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from contract.errors import WriteError
 
@@ -38,14 +39,14 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
 
     Args:
         path: The file; its folder is made.
-        shared: Whether other processes may write the same file at the same time.
+        shared: Whether other processes or threads may write the same file at the same time.
 
     Raises:
         WriteError: If it cannot be written; what was there stays, and nothing else does.
     """
     # Where nobody else writes, what a killed process left is written over.
     path = path.resolve()  # what a link names is replaced, not the link
-    writer = f".{os.getpid()}" if shared else ""
+    writer = f".{uuid4().hex}" if shared else ""
     partial = path.with_name(f".{path.name}{writer}.partial")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
