@@ -18,8 +18,13 @@ from contract.geometry import PADDING_VALUE, FitRule
 from contract.images import read_image
 from training.supervision.boxes import Window, boxes_target, resample
 
-RESAMPLING = (Image.Resampling.BILINEAR, Image.Resampling.BOX, Image.Resampling.HAMMING)
-"""Varied, so that the network does not depend on one library's way to shrink photos."""
+RESAMPLING = (
+    (Image.Resampling.BILINEAR, True),
+    (Image.Resampling.BOX, True),
+    (Image.Resampling.HAMMING, True),
+    (Image.Resampling.BILINEAR, False),
+)
+"""Varied, with and without anti-aliasing, so that no library's way to shrink photos is the only one known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,12 @@ class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         example = self.examples[index]
         window = random_window(example.image.size, self.fit, self.augmentation, rng)
         target = boxes_target(example.image.boxes, example.guess(), window, classes=self.classes)
-        method = Image.Resampling(int(rng.choice(RESAMPLING)))
-        arrays = (_pixels(example.image, window, method), target.candidates, target.guess)
+        method, antialias = RESAMPLING[rng.integers(len(RESAMPLING))]
+        pixels = np.full((*window.size, 3), PADDING_VALUE, dtype=np.uint8)
+        photo = read_image(Path(example.image.path))
+        height, width = window.inner
+        pixels[:height, :width] = resample(photo, window, method, antialias=antialias)
+        arrays = (pixels, target.candidates, target.guess)
         if self.augmentation.flip and rng.random() < 0.5:
             arrays = (arrays[0][:, ::-1], arrays[1][..., ::-1], arrays[2][:, ::-1])
         image, candidates, seen = map(np.ascontiguousarray, arrays)
@@ -177,11 +186,3 @@ def epoch_loader(
         drop_last=True,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def _pixels(annotated: AnnotatedImage, window: Window, method: Image.Resampling) -> Uint8:
-    image = read_image(Path(annotated.path))
-    pixels = np.full((*window.size, 3), PADDING_VALUE, dtype=np.uint8)
-    height, width = window.inner
-    pixels[:height, :width] = resample(image, window, method)
-    return pixels

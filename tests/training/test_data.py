@@ -1,6 +1,7 @@
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from PIL import Image
 from contract.annotations import Box
 from contract.classes import IGNORE, ClassMap
 from contract.geometry import FitRule
+from contract.images import read_image
 from training.data import Augmentation, BoxSamples, Example, epoch_loader, random_window
 from training.datasets.voc import VocDataset
 from training.priors.cache import PriorCache, read_guess
@@ -62,6 +64,17 @@ def test_resample_takes_the_named_part() -> None:
     photo = np.arange(64 * 96, dtype=np.uint8).reshape(64, 96)
     window = Window(left=10, top=20, scale=(1, 1), size=(16, 24), inner=(16, 24))
     assert np.array_equal(resample(photo, window, Image.Resampling.NEAREST), photo[20:36, 10:34])
+
+
+def test_resample_without_antialiasing_is_opencv_linear() -> None:
+    """A photo shrunk and enlarged without anti-aliasing has OpenCV's bilinear pixels, to one grey level."""
+    image = read_image(Path(__file__).parents[2] / "docs/pictures/chelsea.jpg")
+    height, width = image.shape[:2]
+    for inner in ((height * 2 // 5, width * 2 // 5), (height * 3 // 2, width * 3 // 2)):
+        window = Window(0, 0, (inner[0] / height, inner[1] / width), inner, inner)
+        seen = resample(image, window, Image.Resampling.BILINEAR, antialias=False)
+        opencv = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_LINEAR)
+        assert np.abs(seen.astype(int) - opencv).max() <= 1
 
 
 def test_samples_depend_on_seed_epoch_and_index_alone(

@@ -73,13 +73,24 @@ def boxes_target(boxes: tuple[Box, ...], guess: Uint8, window: Window, *, classe
     return Target(candidates, seen)
 
 
-def resample(image: Uint8, window: Window, method: Image.Resampling) -> Uint8:
-    """Give the window's part that shows the photo: (H, W) or (H, W, 3) uint8 to its inner size."""
+def resample(image: Uint8, window: Window, method: Image.Resampling, *, antialias: bool = True) -> Uint8:
+    """
+    Give the window's part that shows the photo: (H, W) or (H, W, 3) uint8 to its inner size.
+
+    Args:
+        image: The photo, or its labels.
+        window: What is looked at.
+        method: How pixels are weighed.
+        antialias: Weigh all pixels that a smaller picture covers; otherwise the nearest alone, like OpenCV.
+    """
     height, width = window.inner
     photo_height, photo_width = image.shape[:2]
     left, top, right, bottom = window.source
     source = (left, top, min(right, photo_width), min(bottom, photo_height))
-    return np.asarray(Image.fromarray(image).resize((width, height), method, box=source))
+    photo = Image.fromarray(image)
+    if antialias:
+        return np.asarray(photo.resize((width, height), method, box=source))
+    return np.asarray(photo.transform((width, height), Image.Transform.EXTENT, source, resample=method))
 
 
 def _span(start: int, stop: int, origin: float, scale: float, length: int) -> slice:
