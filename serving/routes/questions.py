@@ -159,7 +159,7 @@ def find_model(question: ModelQuestion, gateway: Gateway) -> Manifest:
     return gateway.models.find(default if question.model is None else question.model)
 
 
-def _order(request: Request, question: Annotated[Question, Query()], gateway: TheGateway) -> Order:
+async def _order(request: Request, question: Annotated[Question, Query()], gateway: TheGateway) -> Order:
     accept = ", ".join(request.headers.getlist("accept"))
     return take_order(question, accept, gateway)
 

@@ -12,12 +12,12 @@ TIMEOUT_HEADER = "X-Request-Timeout"
 """No standard has one with fractions; this is seconds, and can only shorten the server's own limit."""
 
 
-def get_gateway(request: Request) -> Gateway:
+async def get_gateway(request: Request) -> Gateway:
     """Give the gateway of the app that got this request."""
-    gateway: Gateway = request.app.state.gateway
-    return gateway
+    return _gateway_of(request)
 
 
+# Asynchronous like all that a request depends on: FastAPI would send plain functions to a thread and back.
 TheGateway = Annotated[Gateway, Depends(get_gateway)]
 
 
@@ -28,9 +28,14 @@ def start_deadline(request: Request) -> Deadline:
     Raises:
         RequestError: If the client's is no number of seconds.
     """
-    longest_s = get_gateway(request).settings.timeout_s
+    longest_s = _gateway_of(request).settings.timeout_s
     wanted = request.headers.get(TIMEOUT_HEADER)
     return Deadline.after(longest_s if wanted is None else min(longest_s, _seconds(wanted)))
+
+
+def _gateway_of(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
 
 
 def _seconds(words: str) -> float:

@@ -175,4 +175,4 @@ def test_two_labels_and_more_are_enlarged_alike() -> None:
     labels[:2, :2] = 7
     three = fit.bring_back(labels, confidence)
     apart = (two != three)[30:, 30:]
-    assert apart.mean() < 0.002
+    assert apart.mean() < 0.003  # equal weights, rounded to 8 bits in another order

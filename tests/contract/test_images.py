@@ -30,6 +30,9 @@ STORED = {
 }
 
 
+CAT = Path(__file__).parents[2] / "docs" / "pictures" / "chelsea.jpg"
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", STORED)
 def test_photos_are_upright(orientation: int, kind: str, tmp_path: Path) -> None:
@@ -86,6 +89,20 @@ def test_broken_exif_does_not_break_the_photo() -> None:
     """A photo whose EXIF is cut short is decoded as it lies, and nobody is warned."""
     photo = encode(Image.fromarray(quarters()), "JPEG", exif=orientation_exif(6)[:20])
     assert decode_image(photo).shape == (*SIZE, 3)
+
+
+@pytest.mark.parametrize("stray", [b"", b"\0\0"], ids=["clean", "stray bytes"])
+@pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_jpegs_have_pillows_pixels(mode: str, subsampling: str, progressive: bool, stray: bytes) -> None:
+    """Whatever decodes a JPEG, every pixel is the one that Pillow gives."""
+    with Image.open(CAT) as photo:
+        stream = io.BytesIO()
+        photo.convert(mode).save(stream, "JPEG", subsampling=subsampling, progressive=progressive)
+    data = stream.getvalue()[:-2] + stray + b"\xff\xd9"  # before the end marker
+    with Image.open(io.BytesIO(data)) as plain:
+        assert np.array_equal(decode_image(data), np.asarray(plain.convert("RGB")))
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.99])
