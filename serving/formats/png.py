@@ -39,7 +39,6 @@ def encode_confidence(photo: Uint8, segmentation: Segmentation, classes: ClassMa
 
 def label_image(segmentation: Segmentation, classes: ClassMap) -> Image.Image:
     """Give the label map as a Pillow image of mode P with the classes' colours."""
-    height, width = segmentation.size
-    image = Image.frombytes("P", (width, height), segmentation.labels.tobytes())
+    image = Image.fromarray(segmentation.labels)  # shares its memory; the palette makes it mode P
     image.putpalette(classes.palette())
     return image
