@@ -1,1 +1,1 @@
-"""What the rooms promise each other. numpy and Pillow only."""
+"""What the rooms promise each other. numpy, Pillow and OpenCV only."""

@@ -1,6 +1,7 @@
 """Which form an answer takes: the one named, else the one the client's Accept likes best."""
 
 from dataclasses import dataclass
+from functools import cache
 from urllib.request import parse_http_list
 
 from python_multipart.multipart import parse_options_header
@@ -66,7 +67,7 @@ def choose_format(name: str | None, accept: str) -> Format:
 
 def quality(media_type: str, ranges: list[Range]) -> float:
     """Give how much a client likes a media type: what its most precise fitting range says, 0 without one."""
-    (wanted,) = parse_accept(media_type)
+    wanted = _range_of(media_type)
     fitting = [(each.precision, each.quality) for each in ranges if each.covers(wanted)]
     return max(fitting)[1] if fitting else 0.0
 
@@ -82,6 +83,13 @@ def not_acceptable(accept: str, media_types: list[str]) -> UnknownFormat:
     return UnknownFormat(
         f"there is no answer for Accept: {accept[:SHOWN]}", hint=f"there are: {', '.join(media_types)}"
     )
+
+
+@cache
+def _range_of(media_type: str) -> Range:
+    """Read a media type of ours, once."""
+    (wanted,) = parse_accept(media_type)
+    return wanted
 
 
 def _parse_range(part: str) -> Range | None:
