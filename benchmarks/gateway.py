@@ -9,22 +9,18 @@ tensor that the gateway makes of the photo. Both are asked in turns, so that a b
 
 import argparse
 import asyncio
-import io
 import os
 import platform
-import re
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
 import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from servers import chelsea, running_gateway
 
 from contract.images import decode_image
 from contract.manifest import Manifest
@@ -35,8 +31,8 @@ from serving.settings import read_settings
 
 ROUNDS = 4
 TOGETHER = 8
-GOAL_MS = 6.0
-GOAL_SHARE = 0.75
+GOAL_MS = 4.0
+GOAL_SHARE = 0.9
 
 Ask = Callable[[], Awaitable[None]]
 
@@ -47,7 +43,10 @@ def main() -> None:
     settings = read_settings(repository=options.repository)
     manifest = newest_version(settings.repository, settings.default_model).manifest
     photo = options.photo.read_bytes() if options.photo else chelsea()
-    with local_triton(settings, _say) as url, running_gateway(options.repository, url) as address:
+    with (
+        local_triton(settings, _say) as url,
+        running_gateway("--repository", str(options.repository), "--triton-url", url) as address,
+    ):
         times = asyncio.run(measure(url, address, manifest, photo, seconds=options.seconds))
     sys.exit(report(times, manifest))
 
@@ -133,46 +132,6 @@ def report(times: dict[tuple[str, int], list[float]], manifest: Manifest) -> int
 def _rate(times: list[float], many: int) -> float:
     """Answers per second; those at once are always `many`, so it follows from the mean (Little's law)."""
     return many / float(np.mean(times))
-
-
-@contextmanager
-def running_gateway(repository: Path, url: str) -> Iterator[str]:
-    """Run the gateway in a process of its own; gives its address once it is ready."""
-    command = [sys.executable, "-m", "cli", "serve", "--port", "0", "--triton-url", url]
-    process = subprocess.Popen(
-        [*command, "--repository", str(repository)], stderr=subprocess.PIPE, text=True, bufsize=1
-    )
-    try:
-        yield _read_address(process)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _read_address(process: "subprocess.Popen[str]") -> str:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if found := re.search(r"answers at (\S+)", line):
-            _drain(process)
-            return found[1]
-    raise RuntimeError("the gateway did not start")
-
-
-def _drain(process: "subprocess.Popen[str]") -> None:
-    """Read what the gateway logs, as it would stop at a full pipe."""
-    import threading
-
-    threading.Thread(target=process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
-
-
-def chelsea() -> bytes:
-    """Give scikit-image's cat as a JPEG of 500 x 375."""
-    from skimage.data import chelsea as cat
-
-    stream = io.BytesIO()
-    photo = cat()  # type: ignore[no-untyped-call] # scikit-image has no types
-    Image.fromarray(photo).resize((500, 375)).save(stream, "JPEG", quality=90)
-    return stream.getvalue()
 
 
 def _options() -> argparse.Namespace:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -66,12 +67,13 @@ async def measure(size: Size, version: Version, *, rounds: int) -> tuple[Times, 
         photo, fit, frame = _before(data, version)
         labels, confidence = await engine.infer(manifest.name, manifest.version, frame[None])
         segmentation = Segmentation(fit.bring_back(labels[0], confidence[0]), manifest.name, manifest.version)
+        maps = (labels[0], confidence[0])
         work: dict[str, Callable[[], object]] = {
-            "decode": lambda data=data: decode_image(data),
-            "fit": lambda fit=fit, photo=photo: fit.fit_image(photo),
-            "bring back": lambda fit=fit, maps=(labels[0], confidence[0]): fit.bring_back(*maps),
-            "PNG": lambda photo=photo, found=segmentation: encode_png(photo, found, manifest.classes),
-            "Pillow's default PNG": lambda found=segmentation: _default_png(found, version),
+            "decode": partial(decode_image, data),
+            "fit": partial(fit.fit_image, photo),
+            "bring back": partial(fit.bring_back, *maps),
+            "PNG": partial(encode_png, photo, segmentation, manifest.classes),
+            "Pillow's default PNG": partial(_default_png, segmentation, version),
         }
         for stage, do in work.items():
             times[stage] += [_processor_ms(do) for _ in range(rounds)]
