@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
@@ -79,11 +79,13 @@ class Augmentation:
         crop: Side of the square that the network sees [px].
         scales: Least and largest size, as a share of the photo's size in the network's frame.
         flip: Mirror every other photo.
+        jitter: Share by which brightness, contrast and saturation vary, each by itself; 0 for not at all.
     """
 
     crop: int
     scales: tuple[float, float]
     flip: bool = True
+    jitter: float = 0.0
 
 
 class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -126,12 +128,13 @@ class BoxSamples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         window = random_window(example.image.size, self.fit, self.augmentation, rng)
         target = boxes_target(example.image.boxes, example.guess(), window, classes=self.classes)
         method, antialias = RESAMPLING[rng.integers(len(RESAMPLING))]
+        mirrored = self.augmentation.flip and rng.random() < 0.5
         pixels = np.full((*window.size, 3), PADDING_VALUE, dtype=np.uint8)
-        photo = read_image(Path(example.image.path))
+        photo = resample(read_image(Path(example.image.path)), window, method, antialias=antialias)
         height, width = window.inner
-        pixels[:height, :width] = resample(photo, window, method, antialias=antialias)
+        pixels[:height, :width] = _vary_colours(photo, self.augmentation.jitter, rng)
         arrays = (pixels, target.candidates, target.guess)
-        if self.augmentation.flip and rng.random() < 0.5:
+        if mirrored:
             arrays = (arrays[0][:, ::-1], arrays[1][..., ::-1], arrays[2][:, ::-1])
         image, candidates, seen = map(np.ascontiguousarray, arrays)
         return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(candidates), torch.from_numpy(seen)
@@ -186,3 +189,13 @@ def epoch_loader(
         drop_last=True,
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def _vary_colours(photo: Uint8, jitter: float, rng: np.random.Generator) -> Uint8:
+    """Change brightness, contrast and saturation of (H, W, 3) uint8 RGB."""
+    if not jitter:
+        return photo
+    image = Image.fromarray(photo)
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = enhance(image).enhance(rng.uniform(1 - jitter, 1 + jitter))
+    return np.asarray(image)

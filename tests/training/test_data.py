@@ -20,13 +20,15 @@ from training.supervision.boxes import Window, boxes_target, resample
 FIT = FitRule(96)
 
 
-def samples(folder: Path, classes: ClassMap, cache: Path, *, epoch: int = 0) -> BoxSamples:
+def samples(
+    folder: Path, classes: ClassMap, cache: Path, *, epoch: int = 0, jitter: float = 0.0
+) -> BoxSamples:
     images = VocDataset(folder, classes).load("train").images
     guessed = dict(PriorCache(GrabCut(), cache).fill(images, workers=1))
     return BoxSamples(
         [Example(image, partial(read_guess, guessed[image])) for image in images],
         fit=FIT,
-        augmentation=Augmentation(crop=64, scales=(0.5, 1.5)),
+        augmentation=Augmentation(crop=64, scales=(0.5, 1.5), jitter=jitter),
         classes=len(classes),
         seed=0,
         epoch=epoch,
@@ -75,6 +77,17 @@ def test_resample_without_antialiasing_is_opencv_linear() -> None:
         seen = resample(image, window, Image.Resampling.BILINEAR, antialias=False)
         opencv = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_LINEAR)
         assert np.abs(seen.astype(int) - opencv).max() <= 1
+
+
+def test_jitter_changes_colours_alone(drawn_voc: Path, classes: ClassMap, tmp_path: Path) -> None:
+    """The same crops with other colours: candidates and guess stay, and so does grey padding."""
+    plain, varied = (samples(drawn_voc, classes, tmp_path, jitter=jitter) for jitter in (0.0, 0.3))
+    for index in range(len(plain)):
+        (image, *labels), (other, *same) = plain[index], varied[index]
+        assert all(map(torch.equal, labels, same))
+        assert not torch.equal(image, other)
+        padding = ~labels[0].any(dim=0)
+        assert torch.equal(image[:, padding], other[:, padding])
 
 
 def test_samples_depend_on_seed_epoch_and_index_alone(

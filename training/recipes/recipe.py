@@ -58,6 +58,8 @@ class Recipe:
     """Side of the training crops [px], a multiple of 32."""
     scales: tuple[float, float] = (0.6, 1.4)
     """Least and largest scale of photos in training; 1 is the long side above."""
+    jitter: float = 0.0
+    """Share by which brightness, contrast and saturation of photos vary in training."""
     warm_epochs: int = 3
     """Epochs of stage 1: embedding pre-training and cross entropy on GrabCut masks."""
     epochs: int = 12
@@ -111,6 +113,7 @@ class Recipe:
         self._refuse(self.epochs < 1, f"epochs: at least 1, got {self.epochs}")
         self._refuse(self.batch_size < 2, f"batch_size: at least 2, got {self.batch_size}")
         self._refuse(self.evaluate_every < 1, f"evaluate_every: at least 1, got {self.evaluate_every}")
+        self._refuse(not 0 <= self.jitter < 1, f"jitter: in [0, 1), got {self.jitter}")
         self._refuse(self.seed < 0, f"seed: at least 0, got {self.seed}")
         self._refuse(
             not 0 < self.learning_rate < float("inf"), f"learning_rate: above 0, got {self.learning_rate}"
@@ -154,7 +157,7 @@ class Recipe:
     @property
     def augmentation(self) -> Augmentation:
         """How photos are varied."""
-        return Augmentation(self.crop, self.scales)
+        return Augmentation(self.crop, self.scales, jitter=self.jitter)
 
     def loss_weights(self, epoch: int) -> LossWeights:
         """Give the terms' weights in an epoch, counted from 0."""
