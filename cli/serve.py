@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,27 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     import socket
-
-    import uvicorn
-    from fastapi import FastAPI
-
-    from serving.gateway import Gateway
-
-ASK_EVERY_S = 0.1
-
-TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-"""OpenTelemetry's own variables; one of them given, spans are sent there."""
-
-SAMPLE = Path("docs/pictures/chelsea.jpg")
-"""Lies in every checkout, so that the line to paste works as it stands."""
-
-GREETING = """
-box2seg answers at {address} (engine: {engine}); all it can: {address}/docs
-
-  curl -s --data-binary @{photo} -H 'Content-Type: image/jpeg' {address}/v1/segment -o mask.png
-
-With '?format=overlay' behind segment it is a picture to look at. Ctrl-C stops.
-"""
 
 
 def serve(
@@ -47,6 +25,14 @@ def serve(
     triton_url: Annotated[
         str | None, typer.Option(help="Host and port of a Triton's gRPC that runs already.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Gateway processes behind the port. More than one pay where the engine, as on a GPU, is "
+            "quicker than one process reads photos and writes masks. [default: 1]",
+        ),
+    ] = None,
     anybody: Annotated[
         bool, typer.Option("--open", help="Listen beyond this machine without keys: anybody may ask.")
     ] = False,
@@ -59,63 +45,20 @@ def serve(
 
     Example: box2seg serve --engine local --port 8080
     """
-    from serving.app import create_app
-    from serving.choice import open_engine
+    from cli.gateway import end_on_sigterm, run_alone, run_workers, say
+    from serving.choice import provided_triton
     from serving.logs import install_logs
     from serving.settings import read_settings
-    from serving.traces import install_traces
 
-    settings = read_settings(engine=engine, repository=repository, triton_url=triton_url)
+    settings = read_settings(engine=engine, repository=repository, triton_url=triton_url, workers=workers)
     if not (settings.keys_file or anybody):
         refuse_strangers(host)
     install_logs(settings.log_format)
-    if any(os.environ.get(name) for name in TRACES):
-        install_traces()
     end_on_sigterm()
-    with _listen(host, port) as door, open_engine(settings, say) as chosen:
-        run_gateway(create_app(settings, chosen), door)
+    with _listen(host, port) as door, provided_triton(settings, say) as provided:
+        run = run_alone if settings.workers == 1 else run_workers
+        run(provided, door)
     say("stopped")
-
-
-def run_gateway(app: FastAPI, door: socket.socket) -> None:
-    """Answer requests that come in at the door until Ctrl-C or SIGTERM; those under way are finished."""
-    import asyncio
-    from contextlib import suppress
-
-    from contract.errors import ConfigurationError
-    from serving.routes.server import GatewayServer
-
-    server = GatewayServer(app)
-
-    async def run() -> None:
-        announcing = asyncio.create_task(_announce(server, app.state.gateway, _address(door)))
-        await server.serve(sockets=[door])
-        announcing.cancel()
-        if not server.started:
-            raise ConfigurationError("the gateway could not start", hint="the log above says why")
-
-    # uvicorn finishes its requests first and then raises the signal that ended it once more.
-    with (
-        suppress(KeyboardInterrupt, SystemExit),
-        asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner,
-    ):
-        runner.run(run())
-
-
-async def _announce(server: uvicorn.Server, gateway: Gateway, address: str) -> None:
-    """Say where to send photos once a real inference has succeeded, and until then why not yet."""
-    import asyncio
-
-    said = None
-    while not server.started:
-        await asyncio.sleep(ASK_EVERY_S)
-    while (reason := await gateway.why_not_ready()) is not None:
-        if reason != said:
-            say(f"not ready yet: {reason}")
-        said = reason
-        await asyncio.sleep(ASK_EVERY_S)
-    photo = SAMPLE if SAMPLE.is_file() else "photo.jpg"
-    say(GREETING.format(address=address, engine=gateway.settings.engine, photo=photo))
 
 
 def refuse_strangers(host: str) -> None:
@@ -149,23 +92,3 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {error.strerror or error}", hint="choose another --port"
         ) from error
-
-
-def _address(door: socket.socket) -> str:
-    """Give the address to type; one that means all of them is spoken to at home."""
-    host, port = door.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def end_on_sigterm() -> None:
-    """Have SIGTERM unwind the stack as Ctrl-C does, so that Triton is stopped too."""
-    import signal
-    import sys
-
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-
-
-def say(words: str) -> None:
-    """Tell the person at the terminal; stdout is for data."""
-    typer.echo(words, err=True)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from serving.common import Common
 from serving.engines import Engine
 from serving.gateway import create_gateway
 from serving.routes import batch, health, huggingface, metrics, models, page, segment
@@ -15,15 +16,16 @@ from serving.routes.problems import install_problems
 from serving.settings import Settings
 
 
-def create_app(settings: Settings, engine: Engine) -> FastAPI:
+def create_app(settings: Settings, engine: Engine, *, common: Common | None = None) -> FastAPI:
     """
     Wire the gateway; the engine is closed when the app ends.
 
     Args:
         settings: As read at the door.
         engine: What computes.
+        common: Where several workers are one server, what they have in common.
     """
-    gateway = create_gateway(settings, engine)
+    gateway = create_gateway(settings, engine, metrics=common and common.metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -43,7 +45,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         app.include_router(room.router)
     page.mount_files(app)
     install_problems(app)
-    app.add_middleware(Guard, gateway=gateway)
+    app.add_middleware(Guard, gateway=gateway, rates=common and common.rates)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
     app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)
     return app

@@ -24,19 +24,31 @@ def open_engine(settings: Settings, say: Say) -> Iterator[Engine]:
         TritonUnavailable: If a local Triton is wanted and cannot run here; the hint says what can.
         ConfigurationError: If it would have no model to load.
     """
+    with provided_triton(settings, say) as provided:
+        yield make_engine(provided)
+
+
+@contextmanager
+def provided_triton(settings: Settings, say: Say) -> Iterator[Settings]:
+    """Give the settings with the address of a Triton where one is wanted; a local one runs while inside."""
+    if settings.engine != "triton" or settings.triton_url:
+        yield settings
+        return
+    with local_triton(settings, say) as url:
+        yield settings.model_copy(update={"triton_url": url})
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Give the engine that the settings name, to be used in this process."""
     # Each engine's libraries are imported only when it runs: the other's need not be installed.
     if settings.engine == "local":
         from serving.engines.local import LocalEngine
 
-        yield LocalEngine(timeout_s=settings.timeout_s)
-        return
+        return LocalEngine(timeout_s=settings.timeout_s, threads=settings.processors())
     from serving.engines.triton import TritonEngine
 
-    if settings.triton_url:
-        yield TritonEngine(settings.triton_url, timeout_s=settings.timeout_s)
-        return
-    with local_triton(settings, say) as url:
-        yield TritonEngine(url, timeout_s=settings.timeout_s)
+    assert settings.triton_url is not None, "a Triton is provided first"
+    return TritonEngine(settings.triton_url, timeout_s=settings.timeout_s)
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from contract.arrays import Uint8
 from contract.manifest import Manifest
 from contract.masks import Segmentation
-from contract.processors import available_processors
 from serving.admission import Admission
 from serving.deadline import Deadline
 from serving.engines import Engine
@@ -133,11 +133,11 @@ class Gateway:
         return f"{manifest.name} version {manifest.version} does not answer"
 
 
-def create_gateway(settings: Settings, engine: Engine) -> Gateway:
-    """Wire a gateway; nothing runs until `Gateway.running`."""
+def create_gateway(settings: Settings, engine: Engine, *, metrics: Path | None = None) -> Gateway:
+    """Wire a gateway; nothing runs until `Gateway.running`. See `Telemetry` for the folder of metrics."""
     witness = Witness(engine)
-    threads = ThreadPoolExecutor(max(2, available_processors()), "pixels")
-    telemetry = Telemetry()
+    threads = ThreadPoolExecutor(max(2, settings.processors()), "pixels")
+    telemetry = Telemetry(metrics)
     admission = Admission(places=settings.concurrency, queue=settings.queue, tell=telemetry.note_load)
     return Gateway(
         settings=settings,

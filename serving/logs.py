@@ -16,7 +16,7 @@ class TextLines(logging.Formatter):
     """Lines for people."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """Add the request's id where the line does not say it itself."""
@@ -32,6 +32,7 @@ class JsonLines(logging.Formatter):
         facts = {
             "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(),
             "level": record.levelname.lower(),
+            "process": record.process,
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": REQUEST.get(),

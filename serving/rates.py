@@ -5,12 +5,21 @@ Written here, as `limits` counts in windows, without bursts, and `aiolimiter` ma
 are to be told when to come again.
 """
 
+import fcntl
 import math
+import os
+import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from contract.errors import RateLimited
 from serving.keys import Key
+
+LAYOUT = struct.Struct("dd")
+"""A bucket in its file."""
 
 
 @dataclass(slots=True)
@@ -26,6 +35,12 @@ class Bucket:
     tokens: float
     at_s: float
 
+    def fill(self, rate_per_s: float, burst: int) -> None:
+        """Add what came since it was looked at."""
+        now_s = time.monotonic()  # one clock for all processes of a machine
+        self.tokens = min(burst, self.tokens + (now_s - self.at_s) * rate_per_s)
+        self.at_s = now_s
+
 
 class Rates:
     """
@@ -34,11 +49,13 @@ class Rates:
     Args:
         rate_per_s: Requests per second of a key that has no rate of its own.
         burst: Requests at once of a key that has no number of its own.
+        folder: Where several processes share the buckets, a file of 16 bytes each; None for one alone.
     """
 
-    def __init__(self, *, rate_per_s: float, burst: int) -> None:
+    def __init__(self, *, rate_per_s: float, burst: int, folder: Path | None = None) -> None:
         self._rate_per_s = rate_per_s
         self._burst = burst
+        self._folder = folder
         self._buckets: dict[str, Bucket] = {}
 
     def take(self, key: Key) -> None:
@@ -50,18 +67,37 @@ class Rates:
         """
         rate_per_s = self._rate_per_s if key.rate_per_s is None else key.rate_per_s
         burst = self._burst if key.burst is None else key.burst
-        bucket = self._fill(key.sha256, rate_per_s, burst)
-        if bucket.tokens < 1:
-            raise RateLimited(
-                f"key {key.name!r} may ask {rate_per_s:g} times a second, and {burst} times at once",
-                hint="ask again after the seconds in Retry-After",
-                retry_after_s=max(1, math.ceil((1 - bucket.tokens) / rate_per_s)),
-            )
-        bucket.tokens -= 1
+        with self._bucket(key.sha256, burst) as bucket:
+            bucket.fill(rate_per_s, burst)
+            if bucket.tokens < 1:
+                raise RateLimited(
+                    f"key {key.name!r} may ask {rate_per_s:g} times a second, and {burst} times at once",
+                    hint="ask again after the seconds in Retry-After",
+                    retry_after_s=max(1, math.ceil((1 - bucket.tokens) / rate_per_s)),
+                )
+            bucket.tokens -= 1
 
-    def _fill(self, name: str, rate_per_s: float, burst: int) -> Bucket:
-        now_s = time.monotonic()
-        bucket = self._buckets.setdefault(name, Bucket(burst, now_s))
-        bucket.tokens = min(burst, bucket.tokens + (now_s - bucket.at_s) * rate_per_s)
-        bucket.at_s = now_s
-        return bucket
+    @contextmanager
+    def _bucket(self, name: str, burst: int) -> Iterator[Bucket]:
+        full = Bucket(burst, time.monotonic())
+        if self._folder is None:
+            yield self._buckets.setdefault(name, full)
+            return
+        with _shared_bucket(self._folder / name, full) as bucket:
+            yield bucket
+
+
+@contextmanager
+def _shared_bucket(file: Path, full: Bucket) -> Iterator[Bucket]:
+    """Have a file's bucket alone while inside; a file that is new has a full one."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # held for microseconds, and let go of by a process that dies
+        data = os.pread(handle, LAYOUT.size, 0)
+        bucket = Bucket(*LAYOUT.unpack(data)) if len(data) == LAYOUT.size else full
+        try:
+            yield bucket
+        finally:
+            os.pwrite(handle, LAYOUT.pack(bucket.tokens, bucket.at_s), 0)
+    finally:
+        os.close(handle)

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.errors import ConfigurationError
 from contract.images import MAX_PIXELS
+from contract.processors import available_processors
 
 PREFIX = "BOX2SEG_"
 
@@ -27,6 +28,15 @@ class Settings(BaseSettings):
             raise ValueError("a Triton's address goes with the engine triton alone")
         return self
 
+    @model_validator(mode="after")
+    def _check_workers(self) -> Self:
+        if self.workers > self.concurrency:
+            raise ValueError(
+                f"{self.workers} workers share {self.concurrency} photos at once; "
+                f"raise {PREFIX}CONCURRENCY to {self.workers} at least"
+            )
+        return self
+
     engine: Literal["triton", "local"] = "triton"
     """What computes: a Triton, or this process itself."""
 
@@ -38,6 +48,9 @@ class Settings(BaseSettings):
 
     default_model: str = "box2seg"
     """The model that answers where a request names none."""
+
+    workers: int = Field(default=1, gt=0)
+    """Gateway processes behind the one port; they share the limits below among them."""
 
     max_pixels: int = Field(default=MAX_PIXELS, gt=0)
     """Photos with more pixels are refused by their header."""
@@ -83,6 +96,10 @@ class Settings(BaseSettings):
 
     watch_every_s: float = Field(default=1.0, gt=0)
     """How often the repository is looked at for newly published versions [s]."""
+
+    def processors(self) -> int:
+        """Give how many processors one worker may keep busy."""
+        return max(1, available_processors() // self.workers)
 
 
 def read_settings(**given: object) -> Settings:

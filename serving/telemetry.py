@@ -5,8 +5,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.traces import stage_span
 
@@ -37,9 +39,16 @@ class Stopwatch:
 
 
 class Telemetry:
-    """The metrics of one gateway; each gateway has its own registry."""
+    """
+    The metrics of one gateway; each gateway has its own registry.
 
-    def __init__(self) -> None:
+    Args:
+        shared: The folder that workers keep their metrics in (`METRICS_VARIABLE` names it); what is given is
+            then the sum over all of them, counts of the dead included.
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self._shared = shared
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "box2seg_requests", "Answers by route and status.", ["route", "status"], registry=self.registry
@@ -70,14 +79,34 @@ class Telemetry:
             ["slow"],
             registry=self.registry,
         )
-        self._in_flight = Gauge("box2seg_in_flight", "Photos in work.", registry=self.registry)
-        self._waiting = Gauge("box2seg_waiting", "Photos that wait for their turn.", registry=self.registry)
+        self._in_flight = Gauge(
+            "box2seg_in_flight", "Photos in work.", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self._waiting = Gauge(
+            "box2seg_waiting",
+            "Photos that wait for their turn.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self._circuit = Gauge(
             "box2seg_circuit_open",
             "1 while the engine hangs and nothing is sent to it.",
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
-        self._ready = Gauge("box2seg_ready", "1 after a readiness check that held.", registry=self.registry)
+        self._ready = Gauge(
+            "box2seg_ready",
+            "1 after a readiness check that held.",
+            registry=self.registry,
+            multiprocess_mode="livemostrecent",  # the check that the last question for metrics made
+        )
+        workers = Gauge(
+            "box2seg_workers",
+            "Gateway processes that live.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        workers.set(1)
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count an answer, and the time from the request's headers to the answer's end."""
@@ -109,7 +138,16 @@ class Telemetry:
 
     def exposition(self) -> bytes:
         """Give all metrics in the text form that Prometheus reads."""
-        return generate_latest(self.registry)
+        if self._shared is None:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=str(self._shared))  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+
+def forget_process(pid: int, shared: Path) -> None:
+    """Take a dead worker's gauges away from the folder that workers share; what it counted stays."""
+    mark_process_dead(pid, path=str(shared))  # type: ignore[no-untyped-call]
 
 
 def request_id(wanted: str | None) -> str:

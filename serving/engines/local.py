@@ -21,10 +21,12 @@ class LocalEngine:
 
     Args:
         timeout_s: How long one answer may take where nobody says, waiting included [s].
+        threads: How many processors to use; where None, all that this process may.
     """
 
-    def __init__(self, *, timeout_s: float = 60.0) -> None:
+    def __init__(self, *, timeout_s: float = 60.0, threads: int | None = None) -> None:
         self._timeout_s = timeout_s
+        self._threads = threads or available_processors()
         self._networks: dict[tuple[str, int], Network] = {}
         # One thread: OpenVINO itself uses all processors, and a network answers one caller at a time.
         self._thread = ThreadPoolExecutor(1, "openvino")
@@ -34,7 +36,7 @@ class LocalEngine:
         key = (manifest.name, manifest.version)
         if key not in self._networks:
             loop = asyncio.get_running_loop()
-            self._networks[key] = await loop.run_in_executor(None, _open, folder / MODEL_FILE)
+            self._networks[key] = await loop.run_in_executor(None, _open, folder / MODEL_FILE, self._threads)
             self._forget(manifest.name)
 
     async def ready(self, model: str, version: int) -> bool:
@@ -68,9 +70,9 @@ class LocalEngine:
             del self._networks[model, version]
 
 
-def _open(path: Path) -> Network:
+def _open(path: Path, threads: int) -> Network:
     try:
-        return Network(path, IMAGE, [LABELS, CONFIDENCE], threads=available_processors())
+        return Network(path, IMAGE, [LABELS, CONFIDENCE], threads=threads)
     except (RuntimeError, ValueError) as error:
         log.error("OpenVINO cannot load %s: %s", path, error)
         raise EngineUnavailable("OpenVINO cannot load the model; the log says why") from error

@@ -1,5 +1,7 @@
 """Who may come in: keys, their rates, and whether there is room; asked before a byte of the body is read."""
 
+from pathlib import Path
+
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,14 +29,15 @@ class Guard:
     Args:
         app: What answers.
         gateway: Says whether there is room.
+        rates: The folder in which workers share their counts; None for one process alone.
     """
 
-    def __init__(self, app: ASGIApp, *, gateway: Gateway) -> None:
+    def __init__(self, app: ASGIApp, *, gateway: Gateway, rates: Path | None = None) -> None:
         settings = gateway.settings
         self._app = app
         self._gateway = gateway
         self._keys = KeyRing(settings.keys_file) if settings.keys_file else None
-        self._rates = Rates(rate_per_s=settings.rate_per_s, burst=settings.burst)
+        self._rates = Rates(rate_per_s=settings.rate_per_s, burst=settings.burst, folder=rates)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer why not."""

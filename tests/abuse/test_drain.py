@@ -20,7 +20,8 @@ DRAIN_S = 6.0
 PROGRAM = """
 import sys
 from pathlib import Path
-from cli.serve import _listen, end_on_sigterm, run_gateway
+from cli.gateway import end_on_sigterm, run_gateway
+from cli.serve import _listen
 from serving.app import create_app
 from serving.settings import Settings
 from tests.abuse.engines import SlowEngine

@@ -16,12 +16,29 @@ def members(group: int) -> list[int]:
     return [pid for pid in pids if _field(pid, 2) == str(group) and alive(pid)]
 
 
+def descendants(pid: int) -> dict[int, str]:
+    """Give the running processes that a process started, and theirs, with their commands."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    children = [each for each in pids if _field(each, 1) == str(pid) and alive(each)]
+    found = {each: _command(each) for each in children}
+    for child in children:
+        found |= descendants(child)
+    return found
+
+
 def wait_until(fact: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
     """Wait until a fact holds; fails when it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not fact():
         assert time.monotonic() < deadline, f"not so within {timeout_s:g} s"
         time.sleep(0.05)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _state(pid: int) -> str | None:

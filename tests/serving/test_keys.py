@@ -92,11 +92,12 @@ def test_impossible_keys_are_refused(tmp_path: Path, change: dict[str, object], 
         read_keys(file)
 
 
-def test_a_bucket_fills_at_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_shared", [False, True], ids=["one process", "several"])
+def test_a_bucket_fills_at_its_rate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_shared: bool) -> None:
     """With 2 a second and 3 at once: three pass, the fourth comes half a second later, rounded up."""
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    rates = Rates(rate_per_s=2.0, burst=3)
+    rates = Rates(rate_per_s=2.0, burst=3, folder=tmp_path if is_shared else None)
     key, other = (make_key(name, (INFER,))[0] for name in ("alice", "bob"))
     for _ in range(3):
         rates.take(key)
@@ -108,3 +109,19 @@ def test_a_bucket_fills_at_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     rates.take(key)
     with pytest.raises(RateLimited):
         rates.take(key)
+
+
+def test_processes_that_share_a_bucket_never_give_more_than_it_has(tmp_path: Path) -> None:
+    """Of 60 requests at once, over three who share a folder, as many pass as a key may make."""
+    key, _ = make_key("alice", (INFER,), rate_per_s=1 / 86_400, burst=20)
+    sharing = [Rates(rate_per_s=1.0, burst=1, folder=tmp_path) for _ in range(3)]
+
+    def passes(number: int) -> bool:
+        try:
+            sharing[number % 3].take(key)
+        except RateLimited:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as people:
+        assert sum(people.map(passes, range(60))) == 20

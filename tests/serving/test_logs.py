@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 
 import pytest
@@ -28,6 +29,7 @@ def test_json_lines_carry_facts_and_the_request() -> None:
     assert facts.pop("time").endswith("+00:00")
     assert facts == {
         "level": "info",
+        "process": os.getpid(),
         "logger": "box2seg.tests",
         "message": "it took\n3",
         "request_id": "mine-7",
