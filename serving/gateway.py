@@ -16,6 +16,7 @@ from serving.deadline import Deadline
 from serving.engines import Engine
 from serving.errors import outcome_of
 from serving.health import Witness
+from serving.lanes import Lanes
 from serving.models import Models
 from serving.segmenter import Segmenter
 from serving.settings import Settings
@@ -76,6 +77,13 @@ class Gateway:
             self.telemetry.observe_photo(
                 watch, model=manifest.name, version=manifest.version, outcome=outcome
             )
+
+    async def metrics(self) -> bytes:
+        """Give all metrics in the text form that Prometheus reads, brought up to date."""
+        await self.why_not_ready()
+        names = {manifest.name for manifest in self.models.served()}
+        tallies = [tally for tally in await self.witness.tally() if tally.model in names]
+        return self.telemetry.exposition(tallies)
 
     def check(self) -> None:
         """
@@ -139,10 +147,11 @@ def create_gateway(settings: Settings, engine: Engine, *, metrics: Path | None =
     threads = ThreadPoolExecutor(max(2, settings.processors()), "pixels")
     telemetry = Telemetry(metrics)
     admission = Admission(places=settings.concurrency, queue=settings.queue, tell=telemetry.note_load)
+    lanes = Lanes(places=max(1, settings.concurrency // 2), run=settings.join) if settings.join > 1 else None
     return Gateway(
         settings=settings,
         models=Models(settings.repository, witness),
         witness=witness,
-        segmenter=Segmenter(witness, threads, admission),
+        segmenter=Segmenter(witness, threads, admission, lanes),
         telemetry=telemetry,
     )

@@ -11,7 +11,7 @@ from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.geometry import PADDING_VALUE
 from contract.manifest import Manifest
-from serving.engines import Engine
+from serving.engines import Engine, Tally
 
 FRESH_S = 0.5
 """An answer this young proves that the engine lives; an older one is proved again."""
@@ -93,6 +93,10 @@ class Witness:
         """Run the network and remember how it went; see `Engine`. Refuses at once while the engine hangs."""
         self.check()
         return await self._ask(model, version, images, timeout_s=timeout_s)
+
+    async def tally(self) -> list[Tally]:
+        """Ask the engine; see `Engine`."""
+        return await self._engine.tally()
 
     async def close(self) -> None:
         """Close the engine; probes that still wait for it are given up."""

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -16,6 +16,7 @@ from contract.masks import Segmentation
 from serving.admission import Admission
 from serving.deadline import Deadline, within
 from serving.engines import Engine
+from serving.lanes import Lanes
 from serving.telemetry import Stopwatch
 
 P = ParamSpec("P")
@@ -31,11 +32,13 @@ class Segmenter:
         engine: Runs the network.
         threads: Where pixels are worked on.
         admission: How many photos are held in memory at once; others wait as they came, compressed.
+        lanes: How they go to the engine; where None, as they come.
     """
 
     engine: Engine
     threads: Executor
     admission: Admission = field(default_factory=Admission)
+    lanes: Lanes | None = None
 
     async def segment(
         self,
@@ -73,16 +76,23 @@ class Segmenter:
             with watch.stage("decode"):
                 photo, fit, frame = await self._run(_fit_photo, read, manifest)
             with watch.stage("infer"):
-                labels, confidence = await self.engine.infer(
-                    manifest.name,
-                    manifest.version,
-                    frame[None],
-                    timeout_s=deadline.left_s() if deadline else None,
-                )
+                async with self._turn(manifest, fit):
+                    labels, confidence = await self.engine.infer(
+                        manifest.name,
+                        manifest.version,
+                        frame[None],
+                        timeout_s=deadline.left_s() if deadline else None,
+                    )
             with watch.stage("encode"):
                 return await self._run(
                     _finish, photo, fit, labels[0], confidence[0], manifest, write, confident=confident
                 )
+
+    def _turn(self, manifest: Manifest, fit: Fit) -> AbstractAsyncContextManager[None]:
+        """Wait until a photo may go to the engine, with others that can be computed together with it."""
+        if self.lanes is None:
+            return nullcontext()
+        return self.lanes.turn((manifest.name, manifest.version, fit.network))
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()

@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     queue: int = Field(default=64, ge=0)
     """Photos that may wait for their turn; one more is 429."""
 
+    join: int = Field(default=1, gt=0)
+    """
+    Photos of one shape that go to Triton in a row, past others, so that it computes them together: 8 for a
+    GPU; on a CPU nothing is gained.
+    """
+
     header_timeout_s: float = Field(default=10.0, gt=0)
     """How long a request's headers may take to come [s]."""
 

@@ -3,13 +3,16 @@
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
+from serving.engines import Tally
 from serving.traces import stage_span
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -136,13 +139,31 @@ class Telemetry:
         """Take the outcome of a readiness check."""
         self._ready.set(ready)
 
-    def exposition(self) -> bytes:
-        """Give all metrics in the text form that Prometheus reads."""
-        if self._shared is None:
-            return generate_latest(self.registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together, path=str(self._shared))  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+    def exposition(self, tallies: Iterable[Tally] = ()) -> bytes:
+        """Give all metrics, and what the engine says of itself, in the text form that Prometheus reads."""
+        registry = self.registry
+        if self._shared:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, path=str(self._shared))  # type: ignore[no-untyped-call]
+        engine = CollectorRegistry()
+        engine.register(_EngineCounts(tallies))
+        return generate_latest(registry) + generate_latest(engine)
+
+
+class _EngineCounts(Collector):
+    """Counts that the engine keeps itself, and for all workers."""
+
+    def __init__(self, tallies: Iterable[Tally]) -> None:
+        self._tallies = tallies
+
+    def collect(self) -> list[Metric]:
+        labels = ["model", "version"]
+        photos = CounterMetricFamily("box2seg_engine_photos", "Photos that Triton computed.", labels=labels)
+        batches = CounterMetricFamily("box2seg_engine_batches", "Batches that they came in.", labels=labels)
+        for tally in self._tallies:
+            photos.add_metric([tally.model, str(tally.version)], tally.photos)
+            batches.add_metric([tally.model, str(tally.version)], tally.batches)
+        return [photos, batches]
 
 
 def forget_process(pid: int, shared: Path) -> None:

@@ -1,5 +1,6 @@
 """What computes: the protocol that all engines keep, so that nothing above knows which one runs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +9,24 @@ from contract.manifest import Manifest
 
 KEPT_VERSIONS = 2
 """The newest version answers, and the one before it for requests that began with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """
+    What an engine has computed since it began.
+
+    Args:
+        model: Its name.
+        version: Of the model.
+        photos: How many.
+        batches: In how many calls of the network; photos over batches is the mean batch.
+    """
+
+    model: str
+    version: int
+    photos: int
+    batches: int
 
 
 class Engine(Protocol):
@@ -47,6 +66,9 @@ class Engine(Protocol):
             EngineUnavailable: If the engine does not answer.
             EngineTimeout: If it does not answer in time.
         """
+
+    async def tally(self) -> list[Tally]:
+        """Tell what was computed together; never raises, and tells nothing where it does not know."""
 
     async def close(self) -> None:
         """Give back what the engine holds."""

@@ -9,7 +9,7 @@ from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, Manifest
 from contract.processors import available_processors
-from serving.engines import KEPT_VERSIONS
+from serving.engines import KEPT_VERSIONS, Tally
 from serving.triton.backends.onnxruntime.network import Network
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,10 @@ class LocalEngine:
                 return await loop.run_in_executor(self._thread, _run, network, images)
         except TimeoutError as error:
             raise EngineTimeout(f"no answer within {limit_s:g} s", hint="try again later") from error
+
+    async def tally(self) -> list[Tally]:
+        """Tell nothing, as photos are never computed together here; see `Engine`."""
+        return []
 
     async def close(self) -> None:
         """Drop the compiled versions and end the thread."""

@@ -13,6 +13,7 @@ from tritonclient.utils import InferenceServerException
 from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, Manifest
+from serving.engines import Tally
 from serving.traces import context_headers
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,18 @@ class TritonEngine:
             )
         )
         return answer.as_numpy(LABELS), answer.as_numpy(CONFIDENCE)
+
+    async def tally(self) -> list[Tally]:
+        """Ask Triton for its statistics; see `Engine`."""
+        question = self._client.get_inference_statistics(client_timeout=READY_TIMEOUT_S)
+        try:
+            found: Any = await self._answer(question)
+        except EngineError:
+            return []
+        return [
+            Tally(each.name, int(each.version), each.inference_count, each.execution_count)
+            for each in found.model_stats
+        ]
 
     async def close(self) -> None:
         """Close the connection."""

@@ -10,6 +10,5 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", response_class=Response)
 async def metrics(gateway: TheGateway) -> Response:
-    """Give the gateway's metrics; Triton has its own."""
-    await gateway.why_not_ready()  # brings box2seg_ready up to date
-    return Response(gateway.telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)
+    """Give the metrics of all workers, with how many photos Triton computed together."""
+    return Response(await gateway.metrics(), media_type=CONTENT_TYPE_LATEST)
