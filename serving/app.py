@@ -25,7 +25,7 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         engine: What computes.
         common: Where several workers are one server, what they have in common.
     """
-    gateway = create_gateway(settings, engine, metrics=common and common.metrics)
+    gateway = create_gateway(settings, engine, metrics=common.metrics if common else None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -45,7 +45,7 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         app.include_router(room.router)
     page.mount_files(app)
     install_problems(app)
-    app.add_middleware(Guard, gateway=gateway, rates=common and common.rates)
+    app.add_middleware(Guard, gateway=gateway, rates=common.rates if common else None)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
     app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)
     return app
