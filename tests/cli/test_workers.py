@@ -25,6 +25,7 @@ from tests.serving.processes import alive, descendants, wait_until
 PHOTO = encode(draw_photo())
 CONFIG = CHECKOUT / "model_repository" / "box2seg" / "config.pbtxt"
 SEGMENTED = 'box2seg_requests_total{route="/v1/segment",status="200"}'
+PATIENCE_S = 120
 MANY = 400
 """Connections after which each of two workers has had some, if it takes any at all."""
 
@@ -70,7 +71,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def start(*words: object, **variables: object) -> Server:
         log, folder = tmp_path / "log", tmp_path / "temporary"
         folder.mkdir()
-        given = {"TMPDIR": folder, "BOX2SEG_LOG_FORMAT": "json", "BOX2SEG_DRAIN_S": 4} | variables
+        given = {
+            "TMPDIR": folder,
+            "BOX2SEG_LOG_FORMAT": "json",
+            "BOX2SEG_DRAIN_S": 4,
+            "BOX2SEG_TIMEOUT_S": PATIENCE_S,  # a machine that has much else to do loses no request either
+        } | variables
         command = [sys.executable, "-m", "cli", "serve", "--workers", "2", "--port", "0", *map(str, words)]
         environment = os.environ | {name: str(value) for name, value in given.items()}
         with log.open("wb") as stream:
@@ -95,13 +101,13 @@ def server(start: Start, tmp_path: Path) -> Server:
 
 def metric(address: str, line: str) -> float:
     """Read one metric, on a connection of its own."""
-    text = httpx.get(f"{address}/metrics", timeout=60.0).text
+    text = httpx.get(f"{address}/metrics", timeout=PATIENCE_S).text
     return next((float(each.rsplit(" ", 1)[1]) for each in text.splitlines() if each.startswith(line)), 0.0)
 
 
 def segment(address: str, **more: object) -> httpx.Response:
     """Ask for a mask, on a connection of its own."""
-    return httpx.post(f"{address}/v1/segment", content=PHOTO, timeout=60.0, **more)
+    return httpx.post(f"{address}/v1/segment", content=PHOTO, timeout=PATIENCE_S, **more)
 
 
 def ask_until(fact: Callable[[], bool], address: str) -> int:
@@ -128,6 +134,7 @@ def test_both_answer_and_metrics_add_up(server: Server) -> None:
     """Each worker answers some of the photos, and whoever is asked for metrics counts all of them."""
     asked = ask_until(lambda: len(set(server.answered())) == 2, server.address)
     assert set(server.answered()) == server.workers()
+    wait_until(lambda: metric(server.address, SEGMENTED) == asked)  # an answer is counted when it is out
     for _ in range(8):
         assert metric(server.address, SEGMENTED) == asked
         assert metric(server.address, 'box2seg_photos_total{model="box2seg",outcome="ok"') == asked
@@ -145,20 +152,20 @@ def test_a_killed_worker_loses_its_own_requests_alone(server: Server) -> None:
 
     def ask(_: int) -> int:
         lost = 0
-        for _ in range(12):
+        for _ in range(6):
             try:
                 assert segment(server.address).status_code == 200
             except httpx.TransportError:
                 lost += 1
         return lost
 
-    with ThreadPoolExecutor(6) as people:
-        asking = people.map(ask, range(6))
+    with ThreadPoolExecutor(4) as people:
+        asking = people.map(ask, range(4))
         wait_until(lambda: metric(server.address, SEGMENTED) > before)
         os.kill(victim, signal.SIGKILL)
         lost = list(asking)
     assert max(lost) <= 1
-    assert metric(server.address, SEGMENTED) >= before + 6 * 12 - sum(lost)
+    wait_until(lambda: metric(server.address, SEGMENTED) >= before + 4 * 6 - sum(lost))
     wait_until(lambda: metric(server.address, "box2seg_workers") == 2)
     (new,) = server.workers() - workers
     ask_until(lambda: new in server.answered(), server.address)
@@ -232,7 +239,7 @@ def test_one_triton_serves_all_workers(start: Start, tmp_path: Path, triton_envi
 
 def begin_upload(address: str) -> socket.socket:
     """Send a photo but for its last byte."""
-    connection = socket.create_connection(_place(address), timeout=60.0)
+    connection = socket.create_connection(_place(address), timeout=PATIENCE_S)
     head = "POST /v1/segment HTTP/1.1", "Host: here", f"Content-Length: {len(PHOTO)}", "Connection: close"
     connection.sendall("\r\n".join([*head, "", ""]).encode() + PHOTO[:-1])
     return connection
