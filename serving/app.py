@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from serving.engines import Engine
 from serving.gateway import create_gateway
-from serving.routes import batch, health, huggingface, metrics, models, page, segment
+from serving.routes import batch, description, health, huggingface, metrics, models, page, segment
 from serving.routes.client import Limits
 from serving.routes.frame import Frame
 from serving.routes.guard import Guard
@@ -36,10 +36,13 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages load from the internet; serving/routes/page.py has /docs
         redoc_url=None,
+        openapi_url=None,  # serving/routes/description.py says more than FastAPI knows
+        generate_unique_id_function=lambda route: route.name,  # generated clients call their methods so
         redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
     app.state.gateway = gateway
-    for room in (segment, batch, huggingface, models, health, metrics, page):
+    rooms = segment, batch, huggingface, models, health, metrics, description, page
+    for room in rooms:
         app.include_router(room.router)
     page.mount_files(app)
     install_problems(app)

@@ -16,9 +16,9 @@ from fastapi.responses import StreamingResponse
 from contract.errors import Box2SegError, RequestError
 from serving.errors import error_problem, status_of
 from serving.gateway import Gateway
+from serving.routes.answers import Responses, refusals, with_headers
 from serving.routes.bodies import BINARY, FIELD, Upload, is_form, read_uploads
 from serving.routes.negotiation import not_acceptable, parse_accept, quality
-from serving.routes.problems import PROBLEM
 from serving.routes.questions import Order, Question, take_order
 from serving.routes.wiring import TheGateway, start_deadline
 
@@ -48,15 +48,16 @@ BODY = {
         "content": {"multipart/form-data": {"schema": FORM}},
     }
 }
-ANSWERS: dict[int | str, dict[str, Any]] = {
+ANSWERS: Responses = {
     200: {
         "description": "A line of JSON per photo, in their order, each as soon as it is there: `index`, "
         "`name`, `status` and, where that is 200, `content_type` with `content` (formats that are JSON) or "
         "`base64` (the others); else `problem`, as the photo alone would get it, and `retry_after_s` where "
         "it may be sent again. `X-Request-Timeout` holds for each photo from its turn on.",
+        "headers": with_headers("X-Model-Name", "X-Model-Version"),
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
-    **PROBLEM,
+    **refusals(404, 406, 413, 415, 422, 429, 503),
 }
 
 
