@@ -1,5 +1,7 @@
 """Who may come in: keys, their rates, and whether there is room; asked before a byte of the body is read."""
 
+from functools import partial
+
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -57,6 +59,7 @@ class Guard:
                     hint="ask whoever runs this server for another key",
                 )
             self._rates.take(key)
+            scope["state"]["charge"] = partial(self._rates.charge, key)
         if scope["method"] == "POST":  # all that is posted is photos
             self._gateway.check()
 

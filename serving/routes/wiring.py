@@ -33,6 +33,13 @@ def start_deadline(request: Request) -> Deadline:
     return Deadline.after(longest_s if wanted is None else min(longest_s, _seconds(wanted)))
 
 
+def charge(request: Request, photos: int) -> None:
+    """Count the photos of a request, one of which is paid, against its key's rate."""
+    take = getattr(request.state, "charge", None)  # where the server has keys
+    if take and photos > 1:
+        take(photos - 1)
+
+
 def _gateway_of(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
