@@ -46,7 +46,8 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         app.include_router(room.router)
     page.mount_files(app)
     install_problems(app)
-    app.add_middleware(Guard, gateway=gateway)
+    routes = [route for room in rooms for route in room.router.routes]
+    app.add_middleware(Guard, gateway=gateway, routes=routes)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
     app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)
     return app
