@@ -61,6 +61,7 @@ def serve(
     """
     from serving.app import create_app
     from serving.choice import open_engine
+    from serving.keys import read_keys
     from serving.logs import install_logs
     from serving.settings import read_settings
     from serving.traces import install_traces
@@ -68,6 +69,8 @@ def serve(
     settings = read_settings(engine=engine, repository=repository, triton_url=triton_url)
     if not (settings.keys_file or anybody):
         refuse_strangers(host)
+    if settings.keys_file:
+        read_keys(settings.keys_file)  # so that nothing slow begins where there are none
     install_logs(settings.log_format)
     if any(os.environ.get(name) for name in TRACES):
         install_traces()
@@ -89,10 +92,16 @@ def run_gateway(app: FastAPI, door: socket.socket) -> None:
 
     async def run() -> None:
         announcing = asyncio.create_task(_announce(server, app.state.gateway, _address(door)))
-        await server.serve(sockets=[door])
-        announcing.cancel()
-        if not server.started:
-            raise ConfigurationError("the gateway could not start", hint="the log above says why")
+        try:
+            await server.serve(sockets=[door])
+        except SystemExit as end:
+            if end.code:  # of uvicorn, where the start failed; a signal has none
+                raise ConfigurationError(
+                    "the gateway could not start", hint="the log above says why"
+                ) from end
+            raise
+        finally:
+            announcing.cancel()
 
     # uvicorn finishes its requests first and then raises the signal that ended it once more.
     with (
