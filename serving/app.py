@@ -37,7 +37,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
         docs_url=None,  # FastAPI's own pages load from the internet; serving/routes/page.py has /docs
         redoc_url=None,
         openapi_url=None,  # serving/routes/description.py says more than FastAPI knows
-        generate_unique_id_function=lambda route: route.name,  # generated clients call their methods so
+        generate_unique_id_function=description.operation_name,
         redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
     app.state.gateway = gateway

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 
 from serving.gateway import Gateway
@@ -87,6 +88,12 @@ def describe(app: FastAPI, gateway: Gateway) -> Part:
     return document
 
 
+def operation_name(route: APIRoute) -> str:
+    """Give what generated clients call a route: as its function, and by the last of several parameters."""
+    _, *more = route.param_convertors or [None]
+    return f"{route.name}_{more[-1]}" if more else route.name
+
+
 def _add_parameters(operation: Part, names: list[str]) -> None:
     asked = [{"$ref": f"#/components/parameters/{name}"} for name in names]
     operation["parameters"] = operation.get("parameters", []) + asked
@@ -124,7 +131,7 @@ def _add_choices(operation: Part, gateway: Gateway) -> None:
     classes = list(dict.fromkeys(name for manifest in served for name in manifest.classes.foreground))
     for parameter in operation["parameters"]:
         match parameter.get("in"), parameter.get("name"):
-            case ("query", "model") | ("path", "name"):
+            case ("query" | "path", "model" | "name"):
                 parameter["schema"]["enum"] = models
             case ("query", "classes"):
                 parameter["schema"]["items"]["enum"] = classes

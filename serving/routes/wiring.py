@@ -1,5 +1,7 @@
 """How a route gets at the gateway's parts."""
 
+import math
+import re
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,6 +12,9 @@ from serving.gateway import Gateway
 
 TIMEOUT_HEADER = "X-Request-Timeout"
 """No standard has one with fractions; this is seconds, and can only shorten the server's own limit."""
+
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+"""As JSON has them; Python's own reading also takes "1_0" and "inf"."""
 
 
 async def get_gateway(request: Request) -> Gateway:
@@ -46,11 +51,8 @@ def _gateway_of(request: Request) -> Gateway:
 
 
 def _seconds(words: str) -> float:
-    try:
-        seconds = float(words)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:  # not a number is not greater either
+    seconds = float(words) if NUMBER.fullmatch(words) else 0.0
+    if not 0 < seconds < math.inf:
         raise RequestError(
             f"{TIMEOUT_HEADER} is a number of seconds above 0, got {words[:40]!r}",
             hint=f"say {TIMEOUT_HEADER}: 2.5, or leave it out",

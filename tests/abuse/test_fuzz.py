@@ -70,7 +70,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
         yield Target(address, *([f"Authorization: Bearer {token}"] if has_keys else []))
 
 
-@pytest.mark.timeout(900)  # half a minute on two idle cores
+@pytest.mark.timeout(900)  # for machines that are busy with other things
 @pytest.mark.parametrize("target", ["with keys"], indirect=True)
 def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
     """B10, short: what the document says holds, by all checks, for a few hundred requests."""
