@@ -11,7 +11,6 @@ Part = dict[str, Any]
 Responses = dict[int | str, Part]
 
 TEXT: Part = {"type": "string"}
-WHOLE: Part = {"type": "integer", "minimum": 0}
 AMOUNT: Part = {"type": "integer", "minimum": 1}
 
 HEADERS: dict[str, Part] = {

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from serving.gateway import Gateway
 from serving.routes.answers import (
@@ -59,9 +59,13 @@ ASKED: dict[str, Part] = {
 
 
 @router.get("/openapi.json")
-async def openapi(request: Request, gateway: TheGateway) -> JSONResponse:
+async def openapi(request: Request, gateway: TheGateway) -> Response:
     """Describe every route, with the models and classes that there are now."""
-    return JSONResponse(describe(request.app, gateway))
+    state, served = request.app.state, [(each.name, each.version) for each in gateway.models.served()]
+    kept = getattr(state, "description", None)
+    if kept is None or kept[0] != served:  # anybody may ask, and making it takes time
+        kept = state.description = served, JSONResponse(describe(request.app, gateway)).body
+    return Response(kept[1], media_type="application/json")
 
 
 def describe(app: FastAPI, gateway: Gateway) -> Part:

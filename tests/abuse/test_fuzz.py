@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from serving.engines.local import LocalEngine
@@ -17,7 +18,6 @@ from tests.serving.colours import publish_colours
 from tests.serving.running import running_gateway
 
 ROOT = Path(__file__).parents[2]
-OPERATIONS = 8
 PASSED = re.compile(r"(\d+) generated, \1 passed")
 
 
@@ -47,7 +47,13 @@ class Target:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        assert f"Tested: {self.operations()}" in done.stdout
         return done.stdout
+
+    def operations(self) -> int:
+        """Count what the document describes."""
+        paths = httpx.get(f"{self.address}/openapi.json").json()["paths"]
+        return sum(map(len, paths.values()))
 
 
 @pytest.fixture(params=["with keys", "open"])
@@ -75,7 +81,6 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
 def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
     """B10, short: what the document says holds, by all checks, for a few hundred requests."""
     told = target.fuzz(tmp_path, examples=5)
-    assert f"Tested: {OPERATIONS}" in told
     assert PASSED.search(told)
 
 
@@ -84,5 +89,4 @@ def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path) ->
 def test_b10_many_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
     """B10: the same for a thousand examples of each operation, with keys and without."""
     told = target.fuzz(tmp_path, examples=1000)
-    assert f"Tested: {OPERATIONS}" in told
     assert PASSED.search(told)

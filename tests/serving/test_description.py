@@ -14,6 +14,7 @@ from serving.keys import change_keys
 from serving.routes.description import describe
 from serving.settings import Settings
 from tests.serving.colours import CLASSES, draw_photo, encode, publish_colours
+from tests.serving.processes import wait_until
 from tests.serving.running import running_gateway
 from tests.serving.test_problems import bomb_png
 
@@ -157,6 +158,22 @@ def test_choices_are_those_of_now(client: httpx.Client, document: Document) -> N
     assert {"X-Request-Id", "X-Request-Timeout"} <= set(said)
     both = client.post(SEGMENT, content=PHOTO, params={"classes": ",".join(CLASSES.foreground)})
     assert both.status_code == 200
+
+
+def test_a_new_model_is_in_the_document(tmp_path: Path) -> None:
+    """The document follows what is published while the server runs."""
+    publish_colours(tmp_path)
+    settings = Settings(engine="local", repository=tmp_path, watch_every_s=0.1)
+    with running_gateway(settings, LocalEngine()) as address:
+
+        def models() -> list[str]:
+            document = httpx.get(f"{address}/openapi.json", timeout=30.0).json()
+            said = {each.get("name"): each for each in document["paths"][HF]["post"]["parameters"]}
+            return said["model"]["schema"]["enum"]
+
+        assert models() == ["box2seg"]
+        publish_colours(tmp_path, name="second")
+        wait_until(lambda: models() == ["box2seg", "second"])
 
 
 def test_a_server_without_models_lists_none(tmp_path: Path) -> None:
