@@ -138,10 +138,16 @@ def run_gateway(
 
     async def run() -> None:
         announcing = asyncio.create_task(announce())
-        await server.serve(sockets=[door])
-        announcing.cancel()
-        if not server.started:
-            raise ConfigurationError("the gateway could not start", hint="the log above says why")
+        try:
+            await server.serve(sockets=[door])
+        except SystemExit as end:
+            if end.code:  # of uvicorn, where the start failed; a signal has none
+                raise ConfigurationError(
+                    "the gateway could not start", hint="the log above says why"
+                ) from end
+            raise
+        finally:
+            announcing.cancel()
 
     # uvicorn finishes its requests first and then raises the signal that ended it once more.
     with (

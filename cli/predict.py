@@ -17,6 +17,9 @@ SOME_FAILED = 1
 MODEL = "box2seg"
 REPOSITORY = Path("model_repository")
 
+PATIENCE_S = 600.0
+"""As long as that a photo waits in all for a server that says when to come again, as for a key's rate."""
+
 AT_ONCE = 4
 """Photos that a server is asked about at any time: some are on their way while it works on others."""
 
@@ -36,6 +39,7 @@ class Way:
 
 
 def predict(
+    context: typer.Context,
     photos: Annotated[list[Path], typer.Argument(help="Photos and folders of photos.")],
     out: Annotated[Path, typer.Option(help="Folder for the masks; made where there is none.")],
     format: Annotated[
@@ -58,7 +62,8 @@ def predict(
     """
     Segment photos: a mask for each, at the photo's own size.
 
-    A photo that cannot be read is named and passed over; the exit code is then 1.
+    A photo that cannot be read is named and passed over; the exit code is then 1. A busy server is waited
+    for as long as it asks, ten minutes at most for each photo.
 
     Example: box2seg predict holiday/ --out masks --format overlay
     """
@@ -67,6 +72,8 @@ def predict(
 
     if server is not None and repository is not None:
         raise ConfigurationError("a server has its own repository", hint="leave --repository or --server out")
+    if server is None and _is_typed(context, "key"):
+        raise ConfigurationError("a key is for a server, and none is named", hint="add --server URL")
     if server is None:
         way = _by_engine(repository or REPOSITORY, model or MODEL, format)
     else:
@@ -76,6 +83,12 @@ def predict(
     typer.echo(f"{len(jobs) - bad} of {len(jobs)} photos segmented into {out}", err=True)
     if bad:
         raise typer.Exit(SOME_FAILED)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    """Tell whether an option stands on the command line, not in the environment; typer has its own click."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _by_engine(repository: Path, model: str, format: str) -> Way:
@@ -99,7 +112,7 @@ def _by_server(address: str, key: str | None, model: str | None, format: str) ->
         card = _pick_card(client.cards(), model)
 
     async def segment(jobs: list[Job], tell: Tell) -> None:
-        async with AsyncClient(address, key=key) as client:
+        async with AsyncClient(address, key=key, patience_s=PATIENCE_S) as client:
 
             async def fetch(photo: Path) -> bytes:
                 return await client.fetch(photo, format=format, model=card.name)

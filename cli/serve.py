@@ -47,12 +47,15 @@ def serve(
     """
     from cli.gateway import end_on_sigterm, run_alone, run_workers, say
     from serving.choice import provided_triton
+    from serving.keys import read_keys
     from serving.logs import install_logs
     from serving.settings import read_settings
 
     settings = read_settings(engine=engine, repository=repository, triton_url=triton_url, workers=workers)
     if not (settings.keys_file or anybody):
         refuse_strangers(host)
+    if settings.keys_file:
+        read_keys(settings.keys_file)  # so that nothing slow begins where there are none
     install_logs(settings.log_format)
     end_on_sigterm()
     with _listen(host, port) as door, provided_triton(settings, say) as provided:

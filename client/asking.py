@@ -17,8 +17,8 @@ from client.answers import (
     restless,
     unreachable,
 )
-from client.connection import options
-from client.questions import Photo, Value, photo_bytes, query
+from client.connection import PATIENCE_S, options
+from client.questions import Photo, Value, labels_query, photo_bytes, query
 
 
 class AsyncClient:
@@ -29,20 +29,29 @@ class AsyncClient:
         address: Such as http://127.0.0.1:8000.
         key: Of those that the server knows, if it asks for one.
         timeout_s: How long the server may be silent [s].
-        retries: How often to ask once more where it is busy, not ready, or does not listen.
+        retries: How often to ask once more where it does not listen, or does not say when to come again.
+        patience_s: How long to wait in all, for one photo, where it says when to come again [s].
     """
 
     def __init__(
-        self, address: str, *, key: str | None = None, timeout_s: float = 30.0, retries: int = 4
+        self,
+        address: str,
+        *,
+        key: str | None = None,
+        timeout_s: float = 30.0,
+        retries: int = 4,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._address = address
-        self._http = httpx.AsyncClient(**options(address, key=key, timeout_s=timeout_s, retries=retries))
+        how = options(address, key=key, timeout_s=timeout_s, retries=retries, patience_s=patience_s)
+        self._http = httpx.AsyncClient(**how)
         self._cards: dict[str, Card] = {}
 
     async def segment(self, photo: Photo, *, model: str | None = None, **parameters: Value) -> Answer:
         """Give a photo's labels; arguments and errors are those of `Client.segment`."""
+        asked = labels_query(parameters, model)
         for _ in range(TRIES):
-            answer = await self._post(photo, {**parameters, "model": model, "format": "png"})
+            answer = await self._post(photo, asked)
             card = await self._card_of(*made_by(answer))
             if (card.name, card.version) == made_by(answer):
                 return await asyncio.to_thread(read_labels, answer, card.classes)

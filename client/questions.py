@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from contract.arrays import Uint8, check_array
+from contract.errors import ConfigurationError
 from contract.images import read_bytes
 
 Photo = bytes | str | os.PathLike[str] | Uint8
@@ -36,6 +37,20 @@ def photo_bytes(photo: Photo) -> bytes:
 def query(parameters: Mapping[str, Value]) -> dict[str, Any]:
     """Give the parameters that were given, several values joined by commas."""
     return {name: _as_text(value) for name, value in parameters.items() if value is not None}
+
+
+def labels_query(parameters: Mapping[str, Value], model: str | None) -> dict[str, Value]:
+    """
+    Give the parameters of a question for labels, which come as an indexed PNG.
+
+    Raises:
+        ConfigurationError: If another format is asked for.
+    """
+    if "format" in parameters:
+        raise ConfigurationError(
+            "labels come in one format, and are then an array", hint="fetch(photo, format=...) gives others"
+        )
+    return {**parameters, "model": model, "format": "png"}
 
 
 def _as_text(value: Value) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from contract.errors import Overloaded
 
@@ -37,6 +37,7 @@ class Admission:
         self._tell = tell
         self._free = asyncio.Semaphore(places)
         self._usual_s = 0.0
+        self._changed = asyncio.Event()
 
     def expected_wait_s(self) -> float:
         """Estimate how long one who comes now waits, by the queue and the usual time of a photo [s]."""
@@ -55,13 +56,24 @@ class Admission:
             Overloaded: If the queue is full, or the wait is longer than that; says when to come again.
         """
         wait_s = self.expected_wait_s()
-        is_full = self._queue is not None and self._free.locked() and self.waiting >= self._queue
-        if is_full or wait_s > left_s:
+        if not self._has_room(left_s):
             raise Overloaded(
                 f"{self.waiting} requests wait already, for about {wait_s:.1f} s",
                 hint="ask again after the seconds in Retry-After",
                 retry_after_s=min(LONGEST_RETRY_S, max(1, math.ceil(wait_s))),
             )
+
+    async def room(self, *, left_s: float) -> None:
+        """
+        Wait until there is room, or that time is over.
+
+        Who enters a place next, without giving way in between, is then not refused where there was room.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                while not self._has_room(left_s):
+                    self._changed.clear()
+                    await self._changed.wait()
 
     @asynccontextmanager
     async def place(self, *, left_s: float = math.inf) -> AsyncIterator[None]:
@@ -82,6 +94,10 @@ class Admission:
             self._free.release()
             self._count(in_work=-1)
 
+    def _has_room(self, left_s: float) -> bool:
+        is_full = self._queue is not None and self._free.locked() and self.waiting >= self._queue
+        return not is_full and self.expected_wait_s() <= left_s
+
     async def _enter(self) -> None:
         self._count(waiting=1)
         try:
@@ -96,5 +112,6 @@ class Admission:
     def _count(self, *, in_work: int = 0, waiting: int = 0) -> None:
         self.in_work += in_work
         self.waiting += waiting
+        self._changed.set()
         if self._tell:
             self._tell(self.in_work, self.waiting)

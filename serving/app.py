@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from serving.common import Common
 from serving.engines import Engine
 from serving.gateway import create_gateway
-from serving.routes import batch, health, huggingface, metrics, models, page, segment
+from serving.routes import batch, description, health, huggingface, metrics, models, page, segment
 from serving.routes.client import Limits
 from serving.routes.frame import Frame
 from serving.routes.guard import Guard
@@ -38,14 +38,18 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages load from the internet; serving/routes/page.py has /docs
         redoc_url=None,
+        openapi_url=None,  # serving/routes/description.py says more than FastAPI knows
+        generate_unique_id_function=description.operation_name,
         redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
     app.state.gateway = gateway
-    for room in (segment, batch, huggingface, models, health, metrics, page):
+    rooms = segment, batch, huggingface, models, health, metrics, description, page
+    for room in rooms:
         app.include_router(room.router)
     page.mount_files(app)
     install_problems(app)
-    app.add_middleware(Guard, gateway=gateway, rates=common.rates if common else None)
+    routes = [route for room in rooms for route in room.router.routes]
+    app.add_middleware(Guard, gateway=gateway, routes=routes, rates=common.rates if common else None)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
     app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)
     return app

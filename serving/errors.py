@@ -44,7 +44,10 @@ STATUSES: dict[type[Box2SegError], HTTPStatus] = {
 
 MEDIA_TYPE = "application/problem+json"
 
-OUTCOMES = {
+CLIENT_LEFT = 499
+"""As nginx counts clients that left before an answer."""
+
+OUTCOMES: dict[int, str] = {
     HTTPStatus.TOO_MANY_REQUESTS: "shed",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
     HTTPStatus.GATEWAY_TIMEOUT: "late",
@@ -117,7 +120,13 @@ def outcome_of(error: BaseException) -> str:
     """Say in one word how a photo that failed is counted."""
     if not isinstance(error, Exception):  # cancelled: the client left
         return "gone"
-    status = status_of(error)
+    return outcome_of_status(status_of(error))
+
+
+def outcome_of_status(status: int) -> str:
+    """Say in one word how a photo is counted whose request was answered so."""
+    if status == CLIENT_LEFT:
+        return "gone"
     return OUTCOMES.get(status, "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed")
 
 

@@ -96,6 +96,10 @@ class Gateway:
         self.witness.check()
         self.segmenter.admission.check()
 
+    async def room(self, deadline: Deadline) -> None:
+        """Wait until a photo would be let in, or its time is over: for those who bring many, at any pace."""
+        await self.segmenter.admission.room(left_s=deadline.left_s())
+
     async def why_not_ready(self) -> str | None:
         """Say why requests cannot be answered now; None when each model proved that they can."""
         reason = await self._why_not_ready()

@@ -28,7 +28,7 @@ class Bucket:
     What a key has left.
 
     Args:
-        tokens: Requests that it may make at once.
+        tokens: Requests that it may make at once; below zero it owes them.
         at_s: When that was so [s].
     """
 
@@ -65,8 +65,7 @@ class Rates:
         Raises:
             RateLimited: If the key asks more often than it may; says when to come again.
         """
-        rate_per_s = self._rate_per_s if key.rate_per_s is None else key.rate_per_s
-        burst = self._burst if key.burst is None else key.burst
+        rate_per_s, burst = self._limits(key)
         with self._bucket(key.sha256, burst) as bucket:
             bucket.fill(rate_per_s, burst)
             if bucket.tokens < 1:
@@ -76,6 +75,20 @@ class Rates:
                     retry_after_s=max(1, math.ceil((1 - bucket.tokens) / rate_per_s)),
                 )
             bucket.tokens -= 1
+
+    def charge(self, key: Key, photos: int) -> None:
+        """Count what a request that was let in costs beyond one photo; the bucket may come to owe."""
+        rate_per_s, burst = self._limits(key)
+        with self._bucket(key.sha256, burst) as bucket:
+            bucket.fill(rate_per_s, burst)
+            bucket.tokens -= photos
+
+    def _limits(self, key: Key) -> tuple[float, int]:
+        """Give a key's rate and burst, its own or the server's."""
+        return (
+            self._rate_per_s if key.rate_per_s is None else key.rate_per_s,
+            self._burst if key.burst is None else key.burst,
+        )
 
     @contextmanager
     def _bucket(self, name: str, burst: int) -> Iterator[Bucket]:

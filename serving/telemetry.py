@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
@@ -16,6 +17,12 @@ from serving.engines import Tally
 from serving.traces import stage_span
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+UNKNOWN = "none"
+"""The model and version of a photo whose request was refused before it was read."""
+
+COUNTED: ContextVar[list[str] | None] = ContextVar("counted", default=None)
+"""The outcomes of the photos of the request that is answered now; its tasks share the list."""
 
 GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -120,7 +127,27 @@ class Telemetry:
         """Take the times of one photo, in the stages that it came to, and what became of it."""
         for stage, seconds in watch.seconds.items():
             self._stages.labels(stage, model, str(version), outcome).observe(seconds)
-        self._photos.labels(model, str(version), outcome).inc()
+        self._count_photo(model, str(version), outcome)
+
+    @contextmanager
+    def photos_of_a_request(self) -> Iterator[list[str]]:
+        """Give a list that holds, at the end, the outcome of each photo that was counted inside."""
+        outcomes: list[str] = []
+        token = COUNTED.set(outcomes)
+        try:
+            yield outcomes
+        finally:
+            COUNTED.reset(token)
+
+    def count_unread_photo(self, outcome: str) -> None:
+        """Count a request for photos that ended before any was worked on, as one photo."""
+        self._count_photo(UNKNOWN, UNKNOWN, outcome)
+
+    def _count_photo(self, model: str, version: str, outcome: str) -> None:
+        self._photos.labels(model, version, outcome).inc()
+        counted = COUNTED.get()
+        if counted is not None:
+            counted.append(outcome)
 
     def note_load(self, in_work: int, waiting: int) -> None:
         """Take how many photos are in work and how many wait."""

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from contract.errors import UnknownFormat
 from contract.masks import Segmentation
+from serving.formats import geojson, rle
 from serving.formats.arrays import encode_npy, encode_npz, encode_raw, raw_headers
 from serving.formats.geojson import encode_geojson
 from serving.formats.overlay import encode_overlay, encode_overlay_png
@@ -34,6 +36,7 @@ class Format:
         labelled: It shows the labels.
         drawn: It is a picture to look at; `encode` also takes `alpha` and `outline`.
         headers: What HTTP's headers must say for it to be read.
+        schema: Of forms that are JSON, the JSON Schema.
     """
 
     media_type: str
@@ -44,6 +47,7 @@ class Format:
     labelled: bool = True
     drawn: bool = False
     headers: Callable[[Segmentation], dict[str, str]] = _no_headers
+    schema: dict[str, Any] | None = None
 
     @property
     def is_json(self) -> bool:
@@ -63,9 +67,13 @@ FORMATS = {
     "overlay-png": Format(
         "image/png;profile=overlay", ".png", encode_overlay_png, "the same as a PNG", drawn=True
     ),
-    "rle": Format("application/json", ".json", encode_rle, "COCO run lengths per class"),
+    "rle": Format("application/json", ".json", encode_rle, "COCO run lengths per class", schema=rle.SCHEMA),
     "geojson": Format(
-        "application/geo+json", ".geojson", encode_geojson, "polygons with holes per class, in pixels"
+        "application/geo+json",
+        ".geojson",
+        encode_geojson,
+        "polygons with holes per class, in pixels",
+        schema=geojson.SCHEMA,
     ),
     "npy": Format("application/x-npy", ".npy", encode_npy, "labels as a numpy file"),
     "npz": Format(

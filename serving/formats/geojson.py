@@ -10,10 +10,33 @@ import shapely
 from contract.arrays import Uint8
 from contract.classes import ClassMap
 from contract.masks import Segmentation
-from serving.formats.listing import Part, heading, list_parts
+from serving.formats.listing import (
+    AMOUNT,
+    HEADING,
+    TEXT,
+    WHOLE,
+    Part,
+    heading,
+    list_parts,
+    object_schema,
+)
 
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
+
+PLACE = {"type": "array", "items": WHOLE, "minItems": 2, "maxItems": 2}
+RING = {"type": "array", "items": PLACE, "minItems": 4}
+POLYGONS = {"type": "array", "items": {"type": "array", "items": RING, "minItems": 1}, "minItems": 1}
+FEATURE = object_schema(
+    type={"const": "Feature"},
+    id=AMOUNT,
+    properties=object_schema(label=TEXT, category_id=AMOUNT, area=AMOUNT),
+    geometry=object_schema(type={"const": "MultiPolygon"}, coordinates=POLYGONS),
+)
+SCHEMA = object_schema(
+    type={"const": "FeatureCollection"}, **HEADING, features={"type": "array", "items": FEATURE}
+)
+"""What `encode_geojson` gives, as JSON Schema."""
 
 
 def encode_geojson(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:

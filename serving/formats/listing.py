@@ -10,6 +10,10 @@ import numpy.typing as npt
 from contract.classes import BACKGROUND, ClassMap
 from contract.masks import Segmentation
 
+TEXT = {"type": "string"}
+WHOLE = {"type": "integer", "minimum": 0}
+AMOUNT = {"type": "integer", "minimum": 1}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -35,6 +39,15 @@ def list_parts(segmentation: Segmentation, classes: ClassMap) -> Iterator[Part]:
         if label != BACKGROUND:
             mask = segmentation.labels == label
             yield Part(label, classes.name(label), mask, int(np.count_nonzero(mask)))
+
+
+def object_schema(**members: object) -> dict[str, Any]:
+    """Give the JSON Schema of an object that has all of these members and no others."""
+    return {"type": "object", "required": [*members], "properties": members, "additionalProperties": False}
+
+
+HEADING: dict[str, object] = {"model": TEXT, "version": AMOUNT, "width": AMOUNT, "height": AMOUNT}
+"""The schemas of what `heading` gives."""
 
 
 def heading(segmentation: Segmentation) -> dict[str, Any]:

@@ -9,7 +9,29 @@ from pycocotools import mask as coco
 from contract.arrays import Uint8
 from contract.classes import ClassMap
 from contract.masks import Segmentation
-from serving.formats.listing import Part, heading, list_parts
+from serving.formats.listing import (
+    AMOUNT,
+    HEADING,
+    TEXT,
+    WHOLE,
+    Part,
+    heading,
+    list_parts,
+    object_schema,
+)
+
+SIZE = {"type": "array", "items": AMOUNT, "minItems": 2, "maxItems": 2}
+BOX = {"type": "array", "items": WHOLE, "minItems": 4, "maxItems": 4}
+ANNOTATION = object_schema(
+    category_id=AMOUNT,
+    label=TEXT,
+    segmentation=object_schema(size=SIZE, counts=TEXT),
+    area=AMOUNT,
+    bbox=BOX,
+    iscrowd={"const": 1},
+)
+SCHEMA = object_schema(**HEADING, annotations={"type": "array", "items": ANNOTATION})
+"""What `encode_rle` gives, as JSON Schema."""
 
 
 def encode_rle(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:

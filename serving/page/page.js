@@ -88,10 +88,11 @@ function showTrouble(error) {
   say("");
   part("trouble-title").textContent = error.title ?? "This page met something it does not expect";
   part("trouble-detail").textContent = error.message;
-  part("key-form").hidden = error.status !== 401;
+  const wantsKey = [401, 403].includes(error.status);
+  part("key-form").hidden = !wantsKey;
   part("again").hidden = ![0, 429, 502, 503, 504].includes(error.status);
   part("trouble").hidden = false;
-  if (error.status === 401) part("key").focus();
+  if (wantsKey) part("key").focus();
   else part("trouble").scrollIntoView({ block: "nearest" });
 }
 

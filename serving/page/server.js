@@ -1,6 +1,7 @@
 // Asks the server that this page came from, and puts what goes wrong into words.
 
 const KEY = "box2seg-key";
+const UNLIKE_A_KEY = ["This key was not accepted", "Keys have letters, digits, hyphens and low lines alone.", 401];
 
 export class Trouble extends Error {
   /** What a person reads: `title`, then `message`; `status` 0 means that no answer came. */
@@ -43,8 +44,11 @@ export function readTimings(answer) {
   return [...header.matchAll(/([\w-]+)\s*;\s*dur=([\d.]+)/g)].map(([, name, ms]) => [name, Number(ms)]);
 }
 
+const PRINTABLE = /^[\x21-\x7e]+$/; // what a header can carry; all keys are of these
+
 async function ask(path, { headers, ...options } = {}) {
   const key = keptKey.get();
+  if (key && !PRINTABLE.test(key)) throw new Trouble(...UNLIKE_A_KEY);
   const sent = key ? { ...headers, Authorization: `Bearer ${key}` } : headers;
   let answer;
   try {

@@ -16,11 +16,11 @@ from fastapi.responses import StreamingResponse
 from contract.errors import Box2SegError, RequestError
 from serving.errors import error_problem, status_of
 from serving.gateway import Gateway
+from serving.routes.answers import Responses, refusals, with_headers
 from serving.routes.bodies import BINARY, FIELD, Upload, is_form, read_uploads
 from serving.routes.negotiation import not_acceptable, parse_accept, quality
-from serving.routes.problems import PROBLEM
 from serving.routes.questions import Order, Question, take_order
-from serving.routes.wiring import TheGateway, start_deadline
+from serving.routes.wiring import TheGateway, charge, start_deadline
 
 log = logging.getLogger("box2seg.requests")
 
@@ -48,15 +48,17 @@ BODY = {
         "content": {"multipart/form-data": {"schema": FORM}},
     }
 }
-ANSWERS: dict[int | str, dict[str, Any]] = {
+ANSWERS: Responses = {
     200: {
         "description": "A line of JSON per photo, in their order, each as soon as it is there: `index`, "
         "`name`, `status` and, where that is 200, `content_type` with `content` (formats that are JSON) or "
         "`base64` (the others); else `problem`, as the photo alone would get it, and `retry_after_s` where "
-        "it may be sent again. `X-Request-Timeout` holds for each photo from its turn on.",
+        "it may be sent again. `X-Request-Timeout` holds for each photo: how long it waits for room in the "
+        "queue, and then how long it may take.",
+        "headers": with_headers("X-Model-Name", "X-Model-Version"),
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
-    **PROBLEM,
+    **refusals(404, 406, 413, 415, 422, 429, 503),
 }
 
 
@@ -74,6 +76,7 @@ async def segment_batch(
         )
     start_deadline(request)  # refuses one that is no number, before the first line
     uploads = await read_uploads(request, at_most=PHOTOS_IN_A_BATCH)
+    charge(request, len(uploads))
     lines = _segment_all(uploads, order, gateway, request)
     return StreamingResponse(lines, media_type=MEDIA_TYPE, headers=order.headers())
 
@@ -88,11 +91,12 @@ async def _segment_all(
 ) -> AsyncIterator[bytes]:
     """Work on a few photos at once and give their lines in order; stop them all when nobody listens."""
     waiting: deque[asyncio.Task[bytes]] = deque()
+    at_once = min(AT_ONCE, gateway.settings.concurrency)  # none waits for another of its own batch
     work = partial(_segment_one, order=order, gateway=gateway, request=request)
     try:
         for index, upload in enumerate(uploads):
             waiting.append(asyncio.create_task(work(index, upload)))
-            if len(waiting) >= AT_ONCE:
+            if len(waiting) >= at_once:
                 yield await waiting.popleft()
         while waiting:
             yield await waiting.popleft()
@@ -108,6 +112,7 @@ async def _segment_one(
     line: dict[str, Any] = {"index": index, "name": upload.name}
     request_id = request.state.request_id
     try:
+        await gateway.room(start_deadline(request))
         answer = await order.fill(upload.data, gateway, deadline=start_deadline(request))
     except Exception as error:  # whatever becomes of one photo, the others get their lines
         status = status_of(error)

@@ -20,6 +20,12 @@ LOOKED_AT = 64
 
 BINARY = {"type": "string", "format": "binary"}
 BASE64 = {"type": "string", "format": "byte", "description": "The photo's file as base64."}
+RAW = {
+    media_type: {"schema": BINARY}
+    for media_type in ("image/jpeg", "image/png", "image/webp", "image/bmp", "application/octet-stream")
+}
+"""A photo as it is. Other names for it are taken as well, such as those that curl gives it by itself."""
+
 FORM = {"type": "object", "required": [FIELD], "properties": {FIELD: BINARY}, "additionalProperties": False}
 OBJECT = {"type": "object", "required": [FIELD], "properties": {FIELD: BASE64}, "additionalProperties": False}
 PHOTO_BODY = {
@@ -28,7 +34,7 @@ PHOTO_BODY = {
         "description": "The photo's own bytes; or a form with the photo in the field `image`; or JSON with "
         "the photo as base64. JPEG, PNG, WebP or BMP; the content decides, not the Content-Type.",
         "content": {
-            "image/*": {"schema": BINARY},
+            **RAW,
             "multipart/form-data": {"schema": FORM},
             "application/json": {"schema": OBJECT},
         },

@@ -11,6 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.errors import MEDIA_TYPE, problem
+from serving.routes.frame import ID_HEADER
 
 MAX_HEADER_BYTES = 65_536
 
@@ -150,9 +151,11 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._in_headers = False
-        body = json.dumps(problem(status, detail, hint=hint, request_id=uuid.uuid4().hex)).encode()
+        request_id = uuid.uuid4().hex
+        body = json.dumps(problem(status, detail, hint=hint, request_id=request_id)).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\n"
+            f"{ID_HEADER}: {request_id}\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import MEDIA_TYPE, error_problem
+from serving.errors import CLIENT_LEFT, MEDIA_TYPE, error_problem, outcome_of_status
 from serving.logs import FACTS, REQUEST
 from serving.routes.client import Client, Limits
 from serving.telemetry import Telemetry, request_id
@@ -19,6 +19,8 @@ from serving.traces import name_answer, request_span
 log = logging.getLogger("box2seg.requests")
 
 ID_HEADER = "X-Request-Id"
+
+FAILURES = range(400, 600)
 
 
 class Frame:
@@ -46,7 +48,8 @@ class Frame:
         REQUEST.set(scope["state"]["request_id"])
         client = Client(receive, headers, self._limits)
         answer = _Answer(scope, send, finished=client.let_go)
-        with request_span(headers, scope["method"]) as span:
+        photos = self._telemetry.photos_of_a_request()
+        with request_span(headers, scope["method"]) as span, photos as outcomes:
             try:
                 await client.wait_for(self._app(scope, client.receive, answer.send))
             except ClientDisconnect:
@@ -56,6 +59,8 @@ class Frame:
                 await answer.send_failure(error, receive)
             finally:
                 self._telemetry.count_request(_route(scope), answer.status, answer.seconds())
+                if not outcomes and answer.status in FAILURES and _asks_for_photos(scope):
+                    self._telemetry.count_unread_photo(outcome_of_status(answer.status))
                 answer.log_line()
                 name_answer(
                     span,
@@ -70,7 +75,7 @@ class _Answer:
     """One answer on its way out: gets the id's header, and is remembered for the log."""
 
     def __init__(self, scope: Scope, send: Send, *, finished: Callable[[], None]) -> None:
-        self.status = 499  # as nginx counts clients that left before an answer
+        self.status = CLIENT_LEFT
         self._scope = scope
         self._send = send
         self._finished = finished
@@ -114,3 +119,8 @@ def _route(scope: Scope) -> str:
     """Give the route's pattern, never the path itself, so that clients cannot make metrics grow."""
     route = scope.get("route")
     return str(getattr(route, "path", "none"))
+
+
+def _asks_for_photos(scope: Scope) -> bool:
+    """Tell whether it was for a route to post to: all that is posted is photos."""
+    return "POST" in (getattr(scope.get("route"), "methods", None) or ()) and scope["method"] == "POST"

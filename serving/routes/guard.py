@@ -1,9 +1,12 @@
 """Who may come in: keys, their rates, and whether there is room; asked before a byte of the body is read."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contract.errors import Box2SegError, KeyRequired, ScopeMissing
@@ -29,13 +32,17 @@ class Guard:
     Args:
         app: What answers.
         gateway: Says whether there is room.
+        routes: Where requests go; those that are refused are counted by them too.
         rates: The folder in which workers share their counts; None for one process alone.
     """
 
-    def __init__(self, app: ASGIApp, *, gateway: Gateway, rates: Path | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, gateway: Gateway, routes: Sequence[BaseRoute], rates: Path | None = None
+    ) -> None:
         settings = gateway.settings
         self._app = app
         self._gateway = gateway
+        self._routes = routes
         self._keys = KeyRing(settings.keys_file) if settings.keys_file else None
         self._rates = Rates(rate_per_s=settings.rate_per_s, burst=settings.burst, folder=rates)
 
@@ -45,6 +52,7 @@ class Guard:
             if scope["type"] == "http":
                 self._check(scope)
         except Box2SegError as error:
+            self._note_route(scope)
             await problem_response(error, Request(scope))(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -60,8 +68,14 @@ class Guard:
                     hint="ask whoever runs this server for another key",
                 )
             self._rates.take(key)
+            scope["state"]["charge"] = partial(self._rates.charge, key)
         if scope["method"] == "POST":  # all that is posted is photos
             self._gateway.check()
+
+    def _note_route(self, scope: Scope) -> None:
+        """Say which route a request is for that does not come so far as to be brought there."""
+        matching = (route for route in self._routes if route.matches(scope)[0] is Match.FULL)
+        scope["route"] = next(matching, None)
 
 
 def wanted_scope(path: str) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from contract.arrays import Uint8
@@ -20,14 +20,16 @@ from contract.geometry import CERTAIN
 from contract.masks import Segmentation
 from serving.formats import Format
 from serving.refinement import Refinement
-from serving.routes.bodies import BASE64, BINARY, decode_base64, is_json, parse_object, read_body
-from serving.routes.problems import PROBLEM
-from serving.routes.questions import ModelQuestion, Order, Share, find_model
+from serving.routes.answers import Responses, refusals, with_headers
+from serving.routes.bodies import BASE64, RAW, decode_base64, is_json, parse_object, read_body
+from serving.routes.questions import ModelQuestion, Order, find_model
 from serving.routes.wiring import TheGateway, start_deadline
 
 router = APIRouter(tags=["segmentation"])
 
 INPUTS, PARAMETERS = "inputs", "parameters"
+
+Share = Annotated[float | None, Field(ge=0, le=1)]
 
 
 class Parameters(BaseModel):
@@ -57,17 +59,18 @@ class Mask:
     score: float
 
 
+OPTIONAL_PARAMETERS = {"anyOf": [Parameters.model_json_schema(), {"type": "null"}]}
 BODY = {
     "requestBody": {
         "required": True,
         "description": "The photo's own bytes, or JSON with the photo as base64 in `inputs`.",
         "content": {
-            "image/*": {"schema": BINARY},
+            **RAW,
             "application/json": {
                 "schema": {
                     "type": "object",
                     "required": [INPUTS],
-                    "properties": {INPUTS: BASE64, PARAMETERS: Parameters.model_json_schema()},
+                    "properties": {INPUTS: BASE64, PARAMETERS: OPTIONAL_PARAMETERS},
                     "additionalProperties": False,
                 }
             },
@@ -76,14 +79,20 @@ BODY = {
 }
 
 
-@router.post("/hf", response_model=list[Mask], responses=PROBLEM, openapi_extra=BODY)
+ANSWERS: Responses = {
+    200: {"headers": with_headers("X-Model-Name", "X-Model-Version", "Server-Timing")},
+    **refusals(404, 413, 415, 422, 429, 503, 504),
+}
+
+
+@router.post("/hf", response_model=list[Mask], responses=ANSWERS, openapi_extra=BODY)
 async def segment_as_huggingface(
     request: Request, question: Annotated[ModelQuestion, Query()], gateway: TheGateway
 ) -> Response:
     """Segment one photo as Hugging Face's servers do: a mask for each class that is there, background too."""
     manifest = find_model(question, gateway)
     body = await read_body(request)
-    photo, parameters = await run_in_threadpool(_parse, body) if is_json(body) else (body, _parameters({}))
+    photo, parameters = await run_in_threadpool(_parse, body) if is_json(body) else (body, Parameters())
 
     def encode(_: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
         return json.dumps(list_masks(segmentation, classes, parameters.threshold or 0.0)).encode()
@@ -116,12 +125,12 @@ def _parse(data: bytes) -> tuple[bytes, Parameters]:
         raise RequestError(
             f"the JSON has fields that are not read: {others}", hint=f"there are: {INPUTS}, {PARAMETERS}"
         )
-    return decode_base64(content, INPUTS), _parameters(content.get(PARAMETERS) or {})
+    return decode_base64(content, INPUTS), _parameters(content.get(PARAMETERS))
 
 
 def _parameters(given: object) -> Parameters:
     try:
-        return Parameters.model_validate(given)
+        return Parameters() if given is None else Parameters.model_validate(given)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, (PARAMETERS, *each['loc'])))}: {each['msg'].lower()}"

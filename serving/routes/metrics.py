@@ -3,12 +3,21 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.routes.answers import TEXT, Responses
 from serving.routes.wiring import TheGateway
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/metrics", response_class=Response)
+ANSWERS: Responses = {
+    200: {
+        "description": "Prometheus' text form.",
+        "content": {CONTENT_TYPE_LATEST.partition(";")[0]: {"schema": TEXT}},
+    }
+}
+
+
+@router.get("/metrics", response_class=Response, responses=ANSWERS)
 async def metrics(gateway: TheGateway) -> Response:
     """Give the metrics of all workers, with how many photos Triton computed together."""
     return Response(await gateway.metrics(), media_type=CONTENT_TYPE_LATEST)

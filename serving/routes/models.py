@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from contract.manifest import Manifest
 from serving.formats import FORMATS
+from serving.routes.answers import refusals
 from serving.routes.wiring import TheGateway
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -50,7 +51,7 @@ async def list_models(gateway: TheGateway) -> ModelList:
     return ModelList([model_card(each, default=default) for each in gateway.models.served()])
 
 
-@router.get("/{name}")
+@router.get("/{name}", responses=refusals(404))
 async def get_model(name: str, gateway: TheGateway) -> ModelCard:
     """Describe one model: its classes with their labels and colours, its version, its scores."""
     return model_card(gateway.models.find(name), default=gateway.settings.default_model)

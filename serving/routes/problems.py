@@ -2,7 +2,6 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,26 +14,6 @@ from serving.errors import MEDIA_TYPE, error_problem, problem, problem_headers, 
 log = logging.getLogger("box2seg.requests")
 
 SEE = "/docs says what can be asked"
-
-TEXT = {"type": "string"}
-PROBLEM: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "What went wrong and what to do about it (RFC 9457).",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "instance", "error"],
-                    "properties": {
-                        **dict.fromkeys(("type", "title", "detail", "instance", "error", "hint"), TEXT),
-                        "status": {"type": "integer"},
-                    },
-                }
-            }
-        },
-    }
-}
-"""For a route's `responses`: all that is not 200, and so FastAPI's own 422, which we never send."""
 
 
 def install_problems(app: FastAPI) -> None:

@@ -34,6 +34,8 @@ Share = Annotated[
 LABELLING = ("classes", "min_area", "threshold")
 DRAWING = ("alpha", "outline")
 
+Names = Annotated[list[str], WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1})]
+
 FORMAT_LIST = "; ".join(f"`{name}`: {form.summary}" for name, form in FORMATS.items())
 
 
@@ -54,7 +56,7 @@ class Question(ModelQuestion):
         description=f"{FORMAT_LIST}. Where left out, the Accept header decides.",
     )
 
-    classes: list[str] = []
+    classes: Names = []
     """Names of the classes to keep, with commas between them; the others become background."""
 
     threshold: Share = None

@@ -1,24 +1,28 @@
 """POST /v1/segment: a photo in, its mask out."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from serving.formats import FORMATS
+from serving.routes.answers import Part, Responses, refusals, with_headers
 from serving.routes.bodies import BINARY, PHOTO_BODY, read_photo
-from serving.routes.problems import PROBLEM
 from serving.routes.questions import TheOrder
 from serving.routes.wiring import TheGateway, start_deadline
 
 router = APIRouter(tags=["segmentation"])
 
 # Parameters such as profile tell forms apart, but OpenAPI lists media types.
-CONTENT = {
-    form.media_type.partition(";")[0]: {} if form.is_json else {"schema": BINARY} for form in FORMATS.values()
+CONTENT: Part = {
+    form.media_type.partition(";")[0]: {"schema": form.schema or BINARY} for form in FORMATS.values()
 }
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The mask, at the photo's own upright size.", "content": CONTENT},
-    **PROBLEM,
+ANSWERS: Responses = {
+    200: {
+        "description": "The mask, at the photo's own upright size.",
+        "headers": with_headers(
+            "X-Model-Name", "X-Model-Version", "Server-Timing", "Vary", "X-Shape", "X-Dtype"
+        ),
+        "content": CONTENT,
+    },
+    **refusals(404, 406, 413, 415, 422, 429, 503, 504),
 }
 
 

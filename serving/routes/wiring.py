@@ -1,5 +1,7 @@
 """How a route gets at the gateway's parts."""
 
+import math
+import re
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,6 +12,9 @@ from serving.gateway import Gateway
 
 TIMEOUT_HEADER = "X-Request-Timeout"
 """No standard has one with fractions; this is seconds, and can only shorten the server's own limit."""
+
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+"""As JSON has them; Python's own reading also takes "1_0" and "inf"."""
 
 
 async def get_gateway(request: Request) -> Gateway:
@@ -33,17 +38,21 @@ def start_deadline(request: Request) -> Deadline:
     return Deadline.after(longest_s if wanted is None else min(longest_s, _seconds(wanted)))
 
 
+def charge(request: Request, photos: int) -> None:
+    """Count the photos of a request, one of which is paid, against its key's rate."""
+    take = getattr(request.state, "charge", None)  # where the server has keys
+    if take and photos > 1:
+        take(photos - 1)
+
+
 def _gateway_of(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
 
 
 def _seconds(words: str) -> float:
-    try:
-        seconds = float(words)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:  # not a number is not greater either
+    seconds = float(words) if NUMBER.fullmatch(words) else 0.0
+    if not 0 < seconds < math.inf:
         raise RequestError(
             f"{TIMEOUT_HEADER} is a number of seconds above 0, got {words[:40]!r}",
             hint=f"say {TIMEOUT_HEADER}: 2.5, or leave it out",

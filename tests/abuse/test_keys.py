@@ -1,5 +1,6 @@
 """B11, C5: keys are asked for before anything is read, each has its rate, and none reaches a log."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -121,6 +122,18 @@ def test_c5_one_key_floods_alone(house: House) -> None:
     check_problem(refused[0], 429, "rate-limited")
     assert {int(answer.headers["retry-after"]) for answer in refused} <= {1, 2}
     assert house.ask(calm).status_code == 200
+
+
+def test_c5_a_batch_costs_its_photos(house: House) -> None:
+    """C5: a batch of six is let in like one request and counts as six: the next waits until that is paid."""
+    token = house.key("many", INFER, rate_per_s=0.01, burst=3)
+    headers = {"Authorization": f"Bearer {token}"}
+    files = [("image", PHOTO)] * 6
+    answer = house.client.post("/v1/segment:batch", files=files, headers=headers)
+    assert [json.loads(line)["status"] for line in answer.text.splitlines()] == [200] * 6
+    refused = house.client.post("/v1/segment", content=PHOTO, headers=headers)
+    check_problem(refused, 429, "rate-limited")
+    assert 300 < int(refused.headers["retry-after"]) <= 400
 
 
 def test_b11_no_key_reaches_a_log(house: House, caplog: pytest.LogCaptureFixture) -> None:

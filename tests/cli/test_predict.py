@@ -1,5 +1,6 @@
 """`box2seg predict --server`: the same outcomes as without a server."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ from typer.testing import CliRunner
 
 from cli.errors import Verbs
 from cli.predict import predict
-from tests.serving.colours import CLASSES, read_labels
+from serving.engines.local import LocalEngine
+from serving.keys import INFER, change_keys, make_key
+from serving.settings import Settings
+from tests.serving.colours import CLASSES, draw_photo, encode, publish_colours, read_labels
+from tests.serving.running import running_gateway
 
 
 def run(*arguments: object) -> Result:
@@ -59,3 +64,39 @@ def test_what_does_not_fit_is_refused(
     assert refused.exit_code == 2
     assert words in refused.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def slow_key(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The address of a gateway, and a key that may ask it twice a second."""
+    publish_colours(tmp_path / "models")
+    key, token = make_key("slow", (INFER,), rate_per_s=2.0, burst=1)
+    change_keys(tmp_path / "keys.json", lambda _: [key])
+    settings = Settings(engine="local", repository=tmp_path / "models", keys_file=tmp_path / "keys.json")
+    with running_gateway(settings, LocalEngine()) as address:
+        yield address, token
+
+
+def test_a_slow_key_loses_no_photo(slow_key: tuple[str, str], tmp_path: Path) -> None:
+    """Where a key may ask more seldom than there are photos, the server is waited for, and all are done."""
+    address, token = slow_key
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for index in range(9):
+        (folder / f"{index}.png").write_bytes(encode(draw_photo()))
+    done = run(folder, "--out", tmp_path / "out", "--server", address, "--key", token)
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "out").iterdir())) == 9
+
+
+def test_a_key_without_a_server_is_refused(
+    repository: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was typed says that a server was meant; one in the environment does not."""
+    words = (photos / "first.jpg", "--out", tmp_path / "out", "--repository", repository)
+    refused = run(*words, "--key", "secret")
+    assert refused.exit_code == 2
+    assert "--server" in refused.output
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setenv("BOX2SEG_KEY", "secret")
+    assert run(*words).exit_code == 0

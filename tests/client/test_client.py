@@ -125,6 +125,50 @@ def test_a_server_that_stays_busy_is_given_up() -> None:
         assert len(server.asked) == 3
 
 
+def test_a_server_is_waited_for_as_long_as_it_says() -> None:
+    """However often it names a time, the tries that it asked for do not count."""
+    busy = [Said(429, headers={"Retry-After": "0"})] * 6
+    with (
+        scripted(*busy, mask(1), card(1)) as server,
+        Client(server.address, retries=1, patience_s=20) as client,
+    ):
+        assert client.segment(PHOTO).version == 1
+    assert len(server.asked) == 8
+
+
+@pytest.mark.parametrize("wait", ["3600", "0"])
+def test_patience_has_an_end(wait: str) -> None:
+    """A server that asks for more than is left, at once or in sum, is given up in its own words."""
+    problem = json.dumps({"detail": "once an hour"}).encode()
+    with scripted(Said(429, problem, {"Retry-After": wait})) as server:
+        with (
+            Client(server.address, patience_s=0.5) as client,
+            pytest.raises(ServerUnavailable, match="once an hour"),
+        ):
+            client.segment(PHOTO)
+        assert 2 <= len(server.asked) <= 6
+
+
+def test_labels_have_no_format(gateway: str) -> None:
+    """A format asked of `segment` is refused and not passed over, waiting and async alike."""
+
+    async def ask() -> None:
+        async with AsyncClient(gateway) as client:
+            await client.segment(PHOTO, format="rle")
+
+    with Client(gateway) as client, pytest.raises(ConfigurationError, match="fetch"):
+        client.segment(PHOTO, format="rle")
+    with pytest.raises(ConfigurationError, match="fetch"):
+        asyncio.run(ask())
+
+
+@pytest.mark.parametrize("key", ["ключ", "a\nb"])
+def test_what_is_no_key_is_refused(key: str) -> None:
+    """A key that no header can carry is refused before anything is sent."""
+    with pytest.raises(ConfigurationError, match="key"):
+        Client("http://127.0.0.1:1", key=key)
+
+
 def test_async_waits_as_well() -> None:
     """The async client asks again, too."""
 

@@ -84,6 +84,28 @@ def test_load_is_told_as_it_changes() -> None:
     assert heard == [(0, 1), (0, 0), (1, 0), (0, 0)]
 
 
+def test_who_can_wait_comes_when_there_is_room() -> None:
+    """Five who wait for room all get in, though the queue holds one; who has no time is refused."""
+
+    async def ask() -> tuple[int, bool]:
+        admission = Admission(places=1, queue=1)
+
+        async def patient(left_s: float) -> None:
+            await admission.room(left_s=left_s)
+            await _pass(admission, 0.01)
+
+        everybody = await asyncio.gather(*(patient(30.0) for _ in range(5)), return_exceptions=True)
+        async with admission.place():
+            waiting = asyncio.create_task(_pass(admission))
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded):
+                await patient(0.02)
+        await waiting
+        return everybody.count(None), admission.in_work == admission.waiting == 0
+
+    assert asyncio.run(ask()) == (5, True)
+
+
 async def _pass(admission: Admission, seconds: float = 0.0) -> None:
     async with admission.place():
         await asyncio.sleep(seconds)

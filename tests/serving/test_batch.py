@@ -2,14 +2,20 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from serving.engines.local import LocalEngine
 from serving.routes.batch import PHOTOS_IN_A_BATCH
-from tests.serving.colours import draw_photo, encode
+from serving.settings import Settings
+from tests.abuse.engines import SlowEngine
+from tests.serving.colours import draw_photo, encode, publish_colours
 from tests.serving.forms import labels_of
+from tests.serving.running import running_gateway
 from tests.serving.test_problems import bomb_png, check_problem
 
 GOOD = encode(draw_photo(64, 96))
@@ -96,3 +102,31 @@ def test_a_question_that_is_wrong_for_all_is_refused_once(
 ) -> None:
     """What is wrong with the call itself gets one problem document."""
     check_problem(client.post("/v1/segment:batch", **asked), status, kind)
+
+
+@pytest.mark.parametrize("queue", [0, 1, 5])
+def test_a_batch_alone_keeps_to_its_own_pace(tmp_path: Path, queue: int) -> None:
+    """With one place and a short queue each photo of a batch has its mask: none is in another's way."""
+    publish_colours(tmp_path)
+    settings = Settings(engine="local", repository=tmp_path, concurrency=1, queue=queue, timeout_s=60)
+    with (
+        running_gateway(settings, LocalEngine()) as address,
+        httpx.Client(base_url=address, timeout=120) as client,
+    ):
+        lines = ask(client, *[OTHER] * PHOTOS_IN_A_BATCH, format="rle")
+    assert [line["status"] for line in lines] == [200] * PHOTOS_IN_A_BATCH
+
+
+def test_a_batch_waits_where_others_are_quicker(tmp_path: Path) -> None:
+    """While others take the only place again and again, each photo of a batch still gets it at some time."""
+    publish_colours(tmp_path)
+    settings = Settings(engine="local", repository=tmp_path, concurrency=1, queue=0, timeout_s=120)
+    with (
+        running_gateway(settings, SlowEngine(0.05)) as address,
+        httpx.Client(base_url=address, timeout=240) as client,
+        ThreadPoolExecutor(1) as people,
+    ):
+        batch = people.submit(ask, client, *[OTHER] * 12, format="rle")
+        while not batch.done():
+            assert client.post("/v1/segment", content=OTHER).status_code in (200, 429)
+        assert [line["status"] for line in batch.result()] == [200] * 12

@@ -125,3 +125,18 @@ def test_processes_that_share_a_bucket_never_give_more_than_it_has(tmp_path: Pat
 
     with ThreadPoolExecutor(12) as people:
         assert sum(people.map(passes, range(60))) == 20
+
+
+def test_what_costs_more_is_owed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 2 a second and 3 at once, 10 photos are let in and leave a debt of 7: 4 s until the next."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    rates = Rates(rate_per_s=2.0, burst=3)
+    key, _ = make_key("alice", (INFER,))
+    rates.take(key)
+    rates.charge(key, 9)
+    with pytest.raises(RateLimited) as refused:
+        rates.take(key)
+    assert refused.value.retry_after_s == 4
+    now += 4.0
+    rates.take(key)

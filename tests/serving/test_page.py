@@ -5,6 +5,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -13,25 +14,17 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 
 from contract.arrays import Uint8
+from serving.engines.local import LocalEngine
+from serving.keys import ADMIN, INFER, change_keys, make_key
 from serving.routes.page import PAGE
+from serving.settings import Settings
 from tests.serving.browser import Page, chromium
 from tests.serving.colours import CLASSES, draw_photo, encode, read_labels
+from tests.serving.running import running_gateway
 
 RED, BLUE = CLASSES.index("red"), CLASSES.index("blue")
 IN_RED, IN_BLUE, IN_GREY = (0.2, 0.5), (0.7, 0.5), (0.45, 0.5)
 """Places in the drawn photo, in fractions of its width and height."""
-
-WANTS_KEY = """
-const real = window.fetch;
-window.fetch = (path, options) => {
-  const key = new Headers(options?.headers).get("Authorization");
-  if (key === "Bearer good" || !String(path).startsWith("v1/")) return real(path, options);
-  const problem = { title: "Unauthorized", detail: "this server wants an API key", hint: "ask its owner" };
-  return Promise.resolve(new Response(JSON.stringify(problem), { status: 401 }));
-};
-"""
-"""Stands for a server with keys."""
-
 
 READ_LABELS = """
 const [bytes, done] = arguments;
@@ -205,21 +198,65 @@ def test_trouble_is_said_in_the_servers_words(page: Page, tmp_path: Path) -> Non
     assert not page.part("#trouble").is_displayed()
 
 
-def test_a_server_with_keys_is_asked_with_one(browser: Chrome, gateway: str, photo: Path) -> None:
-    """Where the server wants a key a field asks for it; it is kept in the tab, and a wrong one is told."""
-    script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WANTS_KEY})
-    try:
-        page = Page(browser, gateway)
-        for key, title in (("bad", "The server wants a key"), ("good", "This key was not accepted")):
-            page.until(lambda title=title: page.part("#trouble-title").text == title)
-            page.part("#key").send_keys(key, Keys.ENTER)
-        page.until(lambda: not page.part("#trouble").is_displayed() and page.part("#model-name").text)
-        page.choose(photo)
-        assert browser.execute_script("return sessionStorage.getItem('box2seg-key')") == "good"
-        page.part("#forget").click()
-        assert browser.execute_script("return sessionStorage.length") == 0
-    finally:
-        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+@dataclass(frozen=True)
+class Keyed:
+    """A gateway with keys, and two that it knows: one to infer, and one for metrics alone."""
+
+    address: str
+    infer: str
+    admin: str
+
+
+@pytest.fixture(scope="module")
+def keyed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    """A running one."""
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    made = [make_key(scope, (scope,)) for scope in (INFER, ADMIN)]
+    change_keys(file, lambda _: [key for key, _ in made])
+    settings = Settings(engine="local", repository=repository, keys_file=file)
+    with running_gateway(settings, LocalEngine()) as address:
+        yield Keyed(address, *(token for _, token in made))
+
+
+def test_a_server_with_keys_is_asked_with_one(browser: Chrome, keyed: Keyed, photo: Path) -> None:
+    """Where the server wants a key a field asks for it until one opens; that is kept in the tab alone."""
+    page = Page(browser, keyed.address)
+    for title, key in (
+        ("The server wants a key", "wrong"),
+        ("This key was not accepted", "ключ"),
+        ("This key was not accepted", keyed.admin),
+        ("Scope missing", keyed.infer),
+    ):
+        page.until(lambda title=title: page.part("#trouble-title").text == title)
+        page.until(page.part("#key").is_displayed)
+        browser.execute_script("document.getElementById('trouble-title').textContent = ''")
+        page.part("#key").send_keys(key, Keys.ENTER)
+    page.until(lambda: not page.part("#trouble").is_displayed() and page.part("#model-name").text)
+    page.choose(photo)
+    assert browser.execute_script("return sessionStorage.getItem('box2seg-key')") == keyed.infer
+    page.part("#forget").click()
+    assert browser.execute_script("return sessionStorage.length") == 0
+
+
+def test_docs_ask_with_a_key(browser: Chrome, keyed: Keyed) -> None:
+    """On /docs the Authorize button takes a key, with which what is tried out is then answered."""
+    page = Page(browser, keyed.address)
+    browser.get(f"{keyed.address}/docs")
+    page.part("#operations-models-list_models .opblock-summary-control").click()
+    page.part("#operations-models-list_models .try-out__btn").click()
+    for status in ("401", "200"):
+        if status == "200":
+            page.part(".auth-wrapper > .authorize").click()
+            page.part("#auth-bearer-value").send_keys(keyed.infer)
+            page.part(".auth-container .authorize").click()
+            page.part(".auth-container .btn-done").click()
+        page.part("#operations-models-list_models .execute").click()
+        page.until(
+            lambda status=status: (
+                [each.text for each in page.parts(".live-responses-table .response .response-col_status")]
+                == [status]
+            )
+        )
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])

@@ -1,0 +1,51 @@
+"""What Schemathesis, which loads this, cannot know by itself: photos, and parameters that go together."""
+
+import base64
+from contextlib import suppress
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+
+from serving.formats import FORMATS
+from serving.routes.bodies import RAW
+from serving.routes.questions import DRAWING, LABELLING
+from serving.routes.wiring import TIMEOUT_HEADER
+from tests.serving.colours import draw_photo, encode
+
+KINDS = "JPEG", "PNG", "WEBP", "BMP"
+SIZES = (64, 96), (1, 1), (7, 5), (130, 40)
+PHOTOS = st.sampled_from([encode(draw_photo(*size), kind) for kind in KINDS for size in SIZES])
+
+for media_type in RAW:
+    schemathesis.openapi.media_type(media_type, PHOTOS)
+schemathesis.openapi.format("binary", PHOTOS)
+schemathesis.openapi.format("byte", PHOTOS.map(lambda photo: base64.b64encode(photo).decode()))
+
+
+PATIENCE_S = 60.0
+
+
+@schemathesis.hook
+def map_case(context: Any, case: schemathesis.Case) -> schemathesis.Case:
+    """Make of a case what OpenAPI has no words for."""
+    _leave_out_idle(case)
+    _be_patient(case)
+    return case
+
+
+def _leave_out_idle(case: schemathesis.Case) -> None:
+    """Ask for nothing that changes nothing in the format asked for, as that is refused."""
+    if case.meta is not None and case.meta.generation.mode.is_negative:
+        return
+    form = FORMATS[(case.query or {}).get("format", "png")]
+    idle = (() if form.drawn else DRAWING) + (() if form.labelled else LABELLING)
+    for name in idle:
+        (case.query or {}).pop(name, None)
+
+
+def _be_patient(case: schemathesis.Case) -> None:
+    """Allow the time that a photo takes: who asks for less gets 504, which Schemathesis calls a failure."""
+    with suppress(KeyError, TypeError, ValueError):
+        if 0 < float(case.headers[TIMEOUT_HEADER]) < PATIENCE_S:
+            del case.headers[TIMEOUT_HEADER]

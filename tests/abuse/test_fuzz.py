@@ -1,0 +1,92 @@
+"""B10: Schemathesis asks the running server whatever its OpenAPI document allows, and what that forbids."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.engines.local import LocalEngine
+from serving.keys import SCOPES, change_keys, make_key
+from serving.settings import Settings
+from tests.abuse.fuzzing import PATIENCE_S
+from tests.serving.colours import publish_colours
+from tests.serving.running import running_gateway
+
+ROOT = Path(__file__).parents[2]
+PASSED = re.compile(r"(\d+) generated, \1 passed")
+
+
+class Target:
+    """A running gateway, and the headers that it wants."""
+
+    def __init__(self, address: str, *headers: str) -> None:
+        self.address = address
+        self.headers = headers
+
+    def fuzz(self, folder: Path, *, examples: int) -> str:
+        """Let Schemathesis make so many examples for each operation; gives what it says at the end."""
+        (folder / "schemathesis.toml").write_text("[warnings]\nfail-on = true\n")
+        words = ["run", f"{self.address}/openapi.json", "--checks", "all", "--max-examples", examples]
+        words += ["--continue-on-failure", "--generation-database", "none", "--no-color"]
+        words += [word for header in self.headers for word in ("--header", header)]
+        done = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", *map(str, words)],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+                "SCHEMATHESIS_HOOKS": "tests.abuse.fuzzing",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"Tested: {self.operations()}" in done.stdout
+        return done.stdout
+
+    def operations(self) -> int:
+        """Count what the document describes."""
+        paths = httpx.get(f"{self.address}/openapi.json").json()["paths"]
+        return sum(map(len, paths.values()))
+
+
+@pytest.fixture(params=["with keys", "open"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """A gateway with the local engine and small limits; where it has keys, with one that may do all."""
+    publish_colours(tmp_path / "models")
+    key, token = make_key("fuzz", SCOPES, rate_per_s=1e6, burst=10**6)
+    file = tmp_path / "keys.json"
+    change_keys(file, lambda _: [key])
+    has_keys = request.param == "with keys"
+    settings = Settings(
+        engine="local",
+        repository=tmp_path / "models",
+        max_pixels=4_000_000,
+        max_body_bytes=2_000_000,
+        timeout_s=PATIENCE_S,
+        keys_file=file if has_keys else None,
+    )
+    with running_gateway(settings, LocalEngine()) as address:
+        yield Target(address, *([f"Authorization: Bearer {token}"] if has_keys else []))
+
+
+@pytest.mark.timeout(900)  # for machines that are busy with other things
+@pytest.mark.parametrize("target", ["with keys"], indirect=True)
+def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
+    """B10, short: what the document says holds, by all checks, for a few hundred requests."""
+    told = target.fuzz(tmp_path, examples=5)
+    assert PASSED.search(told)
+
+
+@pytest.mark.abuse
+@pytest.mark.timeout(3600)
+def test_b10_many_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
+    """B10: the same for a thousand examples of each operation, with keys and without."""
+    told = target.fuzz(tmp_path, examples=1000)
+    assert PASSED.search(told)
