@@ -24,8 +24,8 @@ def test_other_folders_are_no_packages(folder: str) -> None:
     assert not (ROOT / folder / "__init__.py").exists()
 
 
-def test_contract_needs_numpy_and_pillow_only() -> None:
-    """Whoever reads a manifest or a mask installs two packages."""
+def test_contract_needs_arrays_and_pixels_only() -> None:
+    """Whoever reads a manifest or a mask installs numpy and what decodes and resizes photos."""
     graph = grimp.build_graph("contract", include_external_packages=True, cache_dir=None)
     others = {name for name in graph.modules if graph.is_module_squashed(name)}
-    assert others - sys.stdlib_module_names == {"numpy", "PIL"}
+    assert others - sys.stdlib_module_names == {"numpy", "PIL", "cv2", "simplejpeg"}

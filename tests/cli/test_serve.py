@@ -14,7 +14,8 @@ import httpx
 import pytest
 import yaml
 
-from cli.serve import refuse_strangers, run_gateway
+from cli.gateway import run_gateway
+from cli.serve import refuse_strangers
 from contract.errors import ConfigurationError
 from serving.app import create_app
 from serving.engines.local import LocalEngine
