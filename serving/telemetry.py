@@ -60,7 +60,7 @@ class Telemetry:
         )
         self._stages = Histogram(
             "box2seg_stage_seconds",
-            "Time of one photo in each stage.",
+            "Time of one photo, or of a tensor of several, in each stage.",
             ["stage", "model", "version", "outcome"],
             buckets=BUCKETS_S,
             registry=self.registry,
@@ -91,11 +91,14 @@ class Telemetry:
         self._requests.labels(route, str(status)).inc()
         self._request_times.labels(route).observe(seconds)
 
-    def observe_photo(self, watch: Stopwatch, *, model: str, version: int, outcome: str = "ok") -> None:
-        """Take the times of one photo, in the stages that it came to, and what became of it."""
+    def observe_photos(
+        self, watch: Stopwatch, *, model: str, version: int, outcome: str = "ok", photos: int = 1
+    ) -> None:
+        """Take the times of photos that went together, by the stages they came to, and their outcome."""
         for stage, seconds in watch.seconds.items():
             self._stages.labels(stage, model, str(version), outcome).observe(seconds)
-        self._count_photo(model, str(version), outcome)
+        for _ in range(photos):
+            self._count_photo(model, str(version), outcome)
 
     @contextmanager
     def photos_of_a_request(self) -> Iterator[list[str]]:
@@ -116,6 +119,20 @@ class Telemetry:
         counted = COUNTED.get()
         if counted is not None:
             counted.append(outcome)
+
+    def stage_totals(self, stage: str, *, model: str, version: int) -> tuple[int, float]:
+        """Give how often a stage of photos that were answered was passed, and how long it took in all [s]."""
+        labels = {"stage": stage, "model": model, "version": str(version), "outcome": "ok"}
+        count, seconds = (
+            self.registry.get_sample_value(f"box2seg_stage_seconds_{kind}", labels) or 0.0
+            for kind in ("count", "sum")
+        )
+        return int(count), seconds
+
+    def photo_total(self, *, model: str, version: int) -> int:
+        """Give how many photos were answered."""
+        labels = {"model": model, "version": str(version), "outcome": "ok"}
+        return int(self.registry.get_sample_value("box2seg_photos_total", labels) or 0)
 
     def note_load(self, in_work: int, waiting: int) -> None:
         """Take how many photos are in work and how many wait."""
