@@ -12,6 +12,7 @@ Every error that box2seg raises on purpose.
     ├── RequestError              a question that cannot be answered as asked
     │   ├── UnknownFormat         no such answer format
     │   ├── InvalidParameter      a parameter with a value that there is not, or that has no effect
+    │   ├── InvalidTensor         a tensor with another name, type, shape or size than the model takes
     │   ├── UnknownModel          no such model or version
     │   ├── BodyTooLarge          more bytes than the limit
     │   ├── BodyTooSlow           the body did not come in time
@@ -128,6 +129,10 @@ class UnknownFormat(RequestError):
 
 class InvalidParameter(RequestError):
     """A parameter has a value that there is not, or would have no effect on the answer asked for."""
+
+
+class InvalidTensor(RequestError):
+    """A tensor has another name, type, shape or size than the model takes."""
 
 
 class UnknownModel(RequestError):

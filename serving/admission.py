@@ -36,29 +36,31 @@ class Admission:
         self._queue = queue
         self._tell = tell
         self._free = asyncio.Semaphore(places)
+        self._turn = asyncio.Lock()
         self._usual_s = 0.0
         self._changed = asyncio.Event()
 
-    def expected_wait_s(self) -> float:
+    def expected_wait_s(self, photos: int = 1) -> float:
         """Estimate how long one who comes now waits, by the queue and the usual time of a photo [s]."""
-        if not self._free.locked():
+        if not self._must_wait(photos):
             return 0.0
-        return (self.waiting + 1) * self._usual_s / self._places
+        return (self.waiting + photos) * self._usual_s / self._places
 
-    def check(self, *, left_s: float = math.inf) -> None:
+    def check(self, *, left_s: float = math.inf, photos: int = 1) -> None:
         """
         Refuse where waiting makes no sense.
 
         Args:
             left_s: How long the one who asks can wait [s].
+            photos: How many it brings, to be worked on together.
 
         Raises:
             Overloaded: If the queue is full, or the wait is longer than that; says when to come again.
         """
-        wait_s = self.expected_wait_s()
-        if not self._has_room(left_s):
+        wait_s = self.expected_wait_s(photos)
+        if not self._has_room(left_s, photos):
             raise Overloaded(
-                f"{self.waiting} requests wait already, for about {wait_s:.1f} s",
+                f"{self.waiting} photos wait already, for about {wait_s:.1f} s",
                 hint="ask again after the seconds in Retry-After",
                 retry_after_s=min(LONGEST_RETRY_S, max(1, math.ceil(wait_s))),
             )
@@ -76,35 +78,55 @@ class Admission:
                     await self._changed.wait()
 
     @asynccontextmanager
-    async def place(self, *, left_s: float = math.inf) -> AsyncIterator[None]:
+    async def place(self, *, left_s: float = math.inf, photos: int = 1) -> AsyncIterator[None]:
         """
-        Wait for a place and have it while inside.
+        Wait for a place for each photo and have them while inside; all places, where the photos are more.
 
         Raises:
             Overloaded: At once; see `check`.
         """
-        self.check(left_s=left_s)
-        await self._enter()
+        photos = min(photos, self._places)
+        self.check(left_s=left_s, photos=photos)
+        await self._enter(photos)
         begin = time.monotonic()
         try:
             yield
             # Those that failed or were given up say nothing of how long a photo takes.
             self._learn(time.monotonic() - begin)
         finally:
-            self._free.release()
-            self._count(in_work=-1)
+            self._release(photos)
+            self._count(in_work=-photos)
 
-    def _has_room(self, left_s: float) -> bool:
-        is_full = self._queue is not None and self._free.locked() and self.waiting >= self._queue
-        return not is_full and self.expected_wait_s() <= left_s
+    def _has_room(self, left_s: float, photos: int = 1) -> bool:
+        must_wait = self._must_wait(photos)
+        is_full = self._queue is not None and must_wait and self.waiting + photos > self._queue
+        return not is_full and self.expected_wait_s(photos) <= left_s
 
-    async def _enter(self) -> None:
-        self._count(waiting=1)
+    def _must_wait(self, photos: int) -> bool:
+        return self.waiting > 0 or self.in_work + photos > self._places
+
+    async def _enter(self, photos: int) -> None:
+        self._count(waiting=photos)
         try:
-            await self._free.acquire()
+            async with self._turn:  # two that gathered places side by side could wait for each other's
+                await self._gather(photos)
         finally:
-            self._count(waiting=-1)
-        self._count(in_work=1)
+            self._count(waiting=-photos)
+        self._count(in_work=photos)
+
+    async def _gather(self, photos: int) -> None:
+        gathered = 0
+        try:
+            while gathered < photos:
+                await self._free.acquire()
+                gathered += 1
+        except asyncio.CancelledError:
+            self._release(gathered)
+            raise
+
+    def _release(self, photos: int) -> None:
+        for _ in range(photos):
+            self._free.release()
 
     def _learn(self, took_s: float) -> None:
         self._usual_s += (took_s - self._usual_s) * (LEARNING_RATE if self._usual_s else 1.0)

@@ -8,7 +8,17 @@ from fastapi import FastAPI
 from serving.common import Common
 from serving.engines import Engine
 from serving.gateway import create_gateway
-from serving.routes import batch, description, health, huggingface, metrics, models, page, segment
+from serving.routes import (
+    batch,
+    description,
+    health,
+    huggingface,
+    inference,
+    metrics,
+    models,
+    page,
+    segment,
+)
 from serving.routes.client import Limits
 from serving.routes.frame import Frame
 from serving.routes.guard import Guard
@@ -43,7 +53,7 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
     app.state.gateway = gateway
-    rooms = segment, batch, huggingface, models, health, metrics, description, page
+    rooms = segment, batch, huggingface, inference, models, health, metrics, description, page
     for room in rooms:
         app.include_router(room.router)
     page.mount_files(app)

@@ -28,6 +28,12 @@ class Deadline:
         """Give the deadline of a request that begins now."""
         return cls(time.monotonic() + within_s, within_s)
 
+    def at_most(self, within_s: float | None) -> Self:
+        """Give this deadline, or one so long from now where that is sooner [s]."""
+        if within_s is None or within_s >= self.left_s():
+            return self
+        return type(self).after(within_s)
+
     def left_s(self) -> float:
         """Give the time that is left, never less than none [s]."""
         return max(0.0, self.at_s - time.monotonic())

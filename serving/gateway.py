@@ -1,9 +1,9 @@
 """Everything that answers a request, wired once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -65,18 +65,23 @@ class Gateway:
         Without a deadline the setting's time is allowed, from now.
         """
         deadline = deadline or Deadline.after(self.settings.timeout_s)
-        outcome = "ok"
-        try:
+        with self._counted(watch, manifest):
             return await self.segmenter.segment(
                 read, manifest, write, watch=watch, deadline=deadline, confident=confident
             )
-        except BaseException as error:
-            outcome = outcome_of(error)
-            raise
-        finally:
-            self.telemetry.observe_photo(
-                watch, model=manifest.name, version=manifest.version, outcome=outcome
-            )
+
+    async def infer(
+        self,
+        images: Uint8,
+        manifest: Manifest,
+        write: Callable[[Uint8, Uint8], T],
+        *,
+        watch: Stopwatch,
+        deadline: Deadline,
+    ) -> T:
+        """Run the network on frames and count each as a photo; see `Segmenter.infer`."""
+        with self._counted(watch, manifest, photos=len(images)):
+            return await self.segmenter.infer(images, manifest, write, watch=watch, deadline=deadline)
 
     async def metrics(self) -> bytes:
         """Give all metrics in the text form that Prometheus reads, brought up to date."""
@@ -107,14 +112,34 @@ class Gateway:
         self.telemetry.note_circuit(self.witness.is_open)
         return reason
 
+    @contextmanager
+    def _counted(self, watch: Stopwatch, manifest: Manifest, photos: int = 1) -> Iterator[None]:
+        """Count what becomes of photos inside."""
+        outcome = "ok"
+        try:
+            yield
+        except BaseException as error:
+            outcome = outcome_of(error)
+            raise
+        finally:
+            self.telemetry.observe_photos(
+                watch, model=manifest.name, version=manifest.version, outcome=outcome, photos=photos
+            )
+
     async def _why_not_ready(self) -> str | None:
         if self.leaving.is_set():
             return "the server is about to end"
         manifests = self.models.served()
         if not manifests:
             return "no published version is loaded"
-        reasons = await asyncio.gather(*(self._why_silent(manifest) for manifest in manifests))
+        reasons = await asyncio.gather(*(self.why_silent(manifest) for manifest in manifests))
         return next(filter(None, reasons), None)
+
+    async def why_silent(self, manifest: Manifest) -> str | None:
+        """Say why one version cannot answer now; None when it proved that it can."""
+        if await self.witness.prove(manifest):
+            return None
+        return f"{manifest.name} version {manifest.version} does not answer"
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -138,11 +163,6 @@ class Gateway:
             await asyncio.sleep(LOOK_EVERY_S)
             if self.witness.is_suspect():
                 await self.why_not_ready()
-
-    async def _why_silent(self, manifest: Manifest) -> str | None:
-        if await self.witness.prove(manifest):
-            return None
-        return f"{manifest.name} version {manifest.version} does not answer"
 
 
 def create_gateway(settings: Settings, engine: Engine, *, metrics: Path | None = None) -> Gateway:

@@ -88,6 +88,47 @@ class Segmenter:
                     _finish, photo, fit, labels[0], confidence[0], manifest, write, confident=confident
                 )
 
+    async def infer(
+        self,
+        images: Uint8,
+        manifest: Manifest,
+        write: Callable[[Uint8, Uint8], T],
+        *,
+        watch: Stopwatch,
+        deadline: Deadline | None = None,
+    ) -> T:
+        """
+        Run the network on frames that others fitted; each counts as a photo.
+
+        Args:
+            images: (N, H, W, 3) uint8 RGB in the network's frame.
+            manifest: Of the version to use.
+            write: Gives the form wanted, from labels and confidence, (N, H, W) uint8.
+            watch: Takes the times of "queue", "infer" and "encode".
+            deadline: As for `segment`.
+
+        Returns:
+            What `write` gave.
+
+        Raises:
+            EngineError, DeadlineExceeded, Overloaded: As `segment` does.
+        """
+        async with within(deadline), AsyncExitStack() as stack:
+            with watch.stage("queue"):
+                left_s = deadline.left_s() if deadline else math.inf
+                place = self.admission.place(left_s=left_s, photos=len(images))
+                await stack.enter_async_context(place)
+            with watch.stage("infer"):
+                labels, confidence = await self.engine.infer(
+                    manifest.name,
+                    manifest.version,
+                    images,
+                    timeout_s=deadline.left_s() if deadline else None,
+                )
+            with watch.stage("encode"):
+                _check_labels(labels, manifest)
+                return await self._run(write, labels, confidence)
+
     def _turn(self, manifest: Manifest, fit: Fit) -> AbstractAsyncContextManager[None]:
         """Wait until a photo may go to the engine, with others that can be computed together with it."""
         if self.lanes is None:
@@ -116,8 +157,7 @@ def _finish(
     *,
     confident: bool,
 ) -> T:
-    if labels.max() >= len(manifest.classes):
-        raise EngineError(f"the network gave label {labels.max()}, the model has {len(manifest.classes)}")
+    _check_labels(labels, manifest)
     segmentation = Segmentation(
         fit.bring_back(labels, confidence),
         manifest.name,
@@ -125,3 +165,8 @@ def _finish(
         fit.bring_confidence_back(confidence) if confident else None,
     )
     return write(photo, segmentation)
+
+
+def _check_labels(labels: Uint8, manifest: Manifest) -> None:
+    if labels.max() >= len(manifest.classes):
+        raise EngineError(f"the network gave label {labels.max()}, the model has {len(manifest.classes)}")

@@ -72,7 +72,7 @@ class Telemetry:
         )
         self._stages = Histogram(
             "box2seg_stage_seconds",
-            "Time of one photo in each stage.",
+            "Time of one photo, or of a tensor of several, in each stage.",
             ["stage", "model", "version", "outcome"],
             buckets=BUCKETS_S,
             registry=self.registry,
@@ -123,11 +123,14 @@ class Telemetry:
         self._requests.labels(route, str(status)).inc()
         self._request_times.labels(route).observe(seconds)
 
-    def observe_photo(self, watch: Stopwatch, *, model: str, version: int, outcome: str = "ok") -> None:
-        """Take the times of one photo, in the stages that it came to, and what became of it."""
+    def observe_photos(
+        self, watch: Stopwatch, *, model: str, version: int, outcome: str = "ok", photos: int = 1
+    ) -> None:
+        """Take the times of photos that went together, by the stages they came to, and their outcome."""
         for stage, seconds in watch.seconds.items():
             self._stages.labels(stage, model, str(version), outcome).observe(seconds)
-        self._count_photo(model, str(version), outcome)
+        for _ in range(photos):
+            self._count_photo(model, str(version), outcome)
 
     @contextmanager
     def photos_of_a_request(self) -> Iterator[list[str]]:
@@ -149,6 +152,20 @@ class Telemetry:
         if counted is not None:
             counted.append(outcome)
 
+    def stage_totals(self, stage: str, *, model: str, version: int) -> tuple[int, float]:
+        """Give how often a stage of photos that were answered was passed, and how long it took in all [s]."""
+        labels = {"stage": stage, "model": model, "version": str(version), "outcome": "ok"}
+        count, seconds = (
+            self._gathered().get_sample_value(f"box2seg_stage_seconds_{kind}", labels) or 0.0
+            for kind in ("count", "sum")
+        )
+        return int(count), seconds
+
+    def photo_total(self, *, model: str, version: int) -> int:
+        """Give how many photos were answered."""
+        labels = {"model": model, "version": str(version), "outcome": "ok"}
+        return int(self._gathered().get_sample_value("box2seg_photos_total", labels) or 0)
+
     def note_load(self, in_work: int, waiting: int) -> None:
         """Take how many photos are in work and how many wait."""
         self._in_flight.set(in_work)
@@ -168,13 +185,17 @@ class Telemetry:
 
     def exposition(self, tallies: Iterable[Tally] = ()) -> bytes:
         """Give all metrics, and what the engine says of itself, in the text form that Prometheus reads."""
-        registry = self.registry
-        if self._shared:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry, path=str(self._shared))  # type: ignore[no-untyped-call]
         engine = CollectorRegistry()
         engine.register(_EngineCounts(tallies))
-        return generate_latest(registry) + generate_latest(engine)
+        return generate_latest(self._gathered()) + generate_latest(engine)
+
+    def _gathered(self) -> CollectorRegistry:
+        """Give what all workers counted; our own where there are no others."""
+        if not self._shared:
+            return self.registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self._shared))  # type: ignore[no-untyped-call]
+        return registry
 
 
 class _EngineCounts(Collector):

@@ -122,7 +122,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
             data, object_pairs_hook=_refuse_repeats, parse_constant=_refuse_constant
         )
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body begins like JSON and is none: {error}") from error
+        raise RequestError(f"the body is no JSON: {error}", hint="send one JSON object") from error
     return content
 
 
@@ -174,7 +174,7 @@ def _refuse_compressed(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnsupportedImage(
-            f"a body with Content-Encoding {encoding} is not read", hint="send the photo's own bytes"
+            f"a body with Content-Encoding {encoding} is not read", hint="send its bytes as they are"
         )
 
 

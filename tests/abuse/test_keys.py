@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from fastapi.routing import iter_route_contexts
+from tritonclient.http import InferenceServerClient, InferInput
+from tritonclient.utils import InferenceServerException
 
+from serving.app import create_app
 from serving.engines.local import LocalEngine
 from serving.keys import ADMIN, INFER, Key, change_keys, make_key
 from serving.settings import Settings
@@ -17,6 +22,16 @@ from tests.serving.running import running_gateway
 from tests.serving.test_problems import check_problem
 
 PHOTO = encode(draw_photo())
+OPEN = {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/page/", "/swagger/"}
+"""All that answers without a key; a route that is added wants one, or is added here on purpose."""
+
+
+def routes() -> list[tuple[str, str]]:
+    """List every route of the app with each of its methods; a folder of files ends in a slash."""
+    app = create_app(Settings(engine="local"), LocalEngine())
+    found = list(iter_route_contexts(app.routes))
+    asked = [(str(route.path), method) for route in found for method in route.methods or ()]
+    return sorted(asked + [(f"{route.path}/", "GET") for route in found if route.methods is None])
 
 
 class House:
@@ -92,6 +107,43 @@ def test_b11_scopes_are_apart(house: House) -> None:
     check_problem(house.ask(people, "/metrics"), 403, "scope-missing")
     check_problem(house.ask(owner), 403, "scope-missing")
     assert house.ask(owner, "/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "method"), routes())
+def test_b11_every_route_wants_a_key(house: House, path: str, method: str) -> None:
+    """B11: every route but the open ones is 401 without a key, and 403 with one of another scope."""
+    address = re.sub(r"\{\w+\}", "box2seg", path)
+    without = house.client.request(method, address)
+    assert (without.status_code != 401) == (path in OPEN)
+    if path not in OPEN:
+        scope = INFER if path == "/metrics" else ADMIN
+        token = house.key(f"{method} {path}", scope)
+        headers = {"X-API-Key": token}
+        assert house.client.request(method, address, headers=headers).status_code == 403
+
+
+def test_open_routes_are_there() -> None:
+    """The list of what is open names no route that there is not."""
+    assert {path for path, _ in routes()} > OPEN
+
+
+def test_b11_triton_clients_bring_a_key(house: House) -> None:
+    """NVIDIA's client is refused without a key, answered with one, and 429 above its key's rate."""
+    frames = draw_photo()[np.newaxis]
+    question = InferInput("image", list(frames.shape), "UINT8")
+    question.set_data_from_numpy(frames)
+    headers = {"Authorization": f"Bearer {house.key('triton', INFER, rate_per_s=0.1, burst=2)}"}
+    with InferenceServerClient(house.client.base_url.netloc.decode()) as client:
+        for ask in (client.get_server_metadata, lambda: client.infer("box2seg", [question])):
+            with pytest.raises(InferenceServerException, match="wants a key") as refused:
+                ask()
+            assert refused.value.status() == "401"
+        assert client.get_model_metadata("box2seg", headers=headers)["name"] == "box2seg"
+        labels = client.infer("box2seg", [question], headers=headers).as_numpy("labels")
+        assert set(np.unique(labels)) == {0, 1, 3}
+        with pytest.raises(InferenceServerException, match="times a second") as refused:
+            client.infer("box2seg", [question], headers=headers)
+        assert refused.value.status() == "429"
 
 
 def test_revoked_key_opens_no_more(house: House) -> None:

@@ -17,7 +17,7 @@ def test_one_more_than_the_queue_is_refused() -> None:
         async with admission.place():
             second = asyncio.create_task(_pass(admission))
             await asyncio.sleep(0)
-            with pytest.raises(Overloaded, match="1 requests wait"):
+            with pytest.raises(Overloaded, match="1 photos wait"):
                 await _pass(admission)
         await second
         await _pass(admission)
@@ -104,6 +104,56 @@ def test_who_can_wait_comes_when_there_is_room() -> None:
         return everybody.count(None), admission.in_work == admission.waiting == 0
 
     assert asyncio.run(ask()) == (5, True)
+
+
+def test_photos_that_come_together_take_a_place_each() -> None:
+    """Beside a tensor of three, one of four places is free; two that bring three go one after the other."""
+
+    async def ask() -> list[int]:
+        admission = Admission(places=4, queue=3)
+        seen = []
+
+        async def bring(photos: int) -> None:
+            async with admission.place(photos=photos):
+                seen.append(admission.in_work)
+                await asyncio.sleep(0.01)
+
+        three = [asyncio.create_task(bring(3)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert (admission.in_work, admission.waiting) == (3, 3)
+        with pytest.raises(Overloaded):  # it would not fit beside those that wait
+            admission.check(photos=1)
+        await asyncio.gather(*three)
+        await bring(99)  # more than there are places have all of them
+        assert (admission.in_work, admission.waiting) == (0, 0)
+        return seen
+
+    assert asyncio.run(ask()) == [3, 3, 4]
+
+
+def test_who_leaves_while_places_are_gathered_gives_them_back() -> None:
+    """One that gave up after it had some of its places leaves all of them to others."""
+
+    async def ask() -> list[int]:
+        admission = Admission(places=3)
+        seen = []
+        async with admission.place(), asyncio.timeout(5):
+            leaving = asyncio.create_task(_pass_many(admission, 3))
+            await asyncio.sleep(0.01)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+            async with admission.place(photos=2):
+                seen.append(admission.in_work)
+        async with admission.place(photos=3), asyncio.timeout(5):
+            seen.append(admission.in_work)
+        return seen
+
+    assert asyncio.run(ask()) == [3, 3]
+
+
+async def _pass_many(admission: Admission, photos: int) -> None:
+    async with admission.place(photos=photos):
+        pass
 
 
 async def _pass(admission: Admission, seconds: float = 0.0) -> None:
