@@ -48,5 +48,8 @@ class Engine(Protocol):
             EngineTimeout: If it does not answer in time.
         """
 
+    def device(self, model: str) -> str:
+        """Say what computes a model that was loaded: "cpu", "gpu", or "unknown"."""
+
     async def close(self) -> None:
         """Give back what the engine holds."""

@@ -56,6 +56,10 @@ class LocalEngine:
         except TimeoutError as error:
             raise EngineTimeout(f"no answer within {limit_s:g} s", hint="try again later") from error
 
+    def device(self, model: str) -> str:
+        """OpenVINO runs on the processor; see `Engine`."""
+        return "cpu"
+
     async def close(self) -> None:
         """Drop the compiled versions and end the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)

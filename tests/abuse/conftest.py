@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from contract.geometry import FitRule
 from serving.triton.environment import CHECKOUT, Environment
@@ -28,14 +30,24 @@ def seen(record_property: Callable[[str, object], None]) -> Seen:
 
 @pytest.fixture(scope="session")
 def colour_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three models for a Triton: colours, the same from larger photos, and one with labels of no class."""
+    """Models for a Triton: colours, the same from larger photos, one with labels of no class, one of NaN."""
     root = tmp_path_factory.mktemp("colour_models")
     publish_colours(root)
     publish_colours(root, name="fine", fit=FitRule(384))
     publish_colours(root, name="wrong", graph=colour_graph(first=9))
-    for name in ("box2seg", "fine", "wrong"):
+    publish_colours(root, name="nan", graph=nan_graph())
+    for name in ("box2seg", "fine", "wrong", "nan"):
         copy_config(root, name)
     return root
+
+
+def nan_graph() -> onnx.ModelProto:
+    """Build the colour network with NaN for every pixel."""
+    model = colour_graph()
+    model.graph.node[0].output[0] = "numbers"
+    model.graph.node.insert(1, helper.make_node("Mul", ["numbers", "nan"], ["pixels"]))
+    model.graph.initializer.append(helper.make_tensor("nan", TensorProto.FLOAT, [], [float("nan")]))
+    return model
 
 
 def copy_config(root: Path, name: str) -> None:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +32,13 @@ class House:
         process: The gateway.
         log: What it says.
         address: Where it answers.
+        repository: Its models.
     """
 
     process: "subprocess.Popen[bytes]"
     log: Path
     address: str
+    repository: Path
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +60,9 @@ class House:
     def triton_url(self) -> str:
         """Host and port of Triton's gRPC."""
         words = (PROC / str(self.triton_pid) / "cmdline").read_text().split("\0")
-        return "127.0.0.1:" + next(word.partition("=")[2] for word in words if word.startswith("--grpc-port="))
+        return "127.0.0.1:" + next(
+            word.partition("=")[2] for word in words if word.startswith("--grpc-port=")
+        )
 
     def segment(self, photo: bytes = GOLDEN, **question: object) -> httpx.Response:
         """Ask for a mask."""
@@ -102,14 +106,26 @@ class House:
 
 
 @contextmanager
-def running_house(log: Path, repository: Path, *words: str, **settings: object) -> Iterator[House]:
-    """Run `box2seg serve` with settings as environment variables; ends with all that it started."""
+def running_house(
+    log: Path, repository: Path, *words: str, before: Sequence[str] = (), **settings: object
+) -> Iterator[House]:
+    """
+    Run `box2seg serve`; ends with all that it started.
+
+    Args:
+        log: File for what it says.
+        repository: Its models.
+        words: More options.
+        before: A command that runs the server's.
+        settings: Become environment variables.
+    """
     variables = os.environ | {f"BOX2SEG_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "cli", "serve", "--port", "0", "--repository", str(repository), *words]
+    serve = [sys.executable, "-m", "cli", "serve", "--port", "0", "--repository", str(repository)]
+    command = [*before, *serve, *words]
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stderr=stream, stdout=subprocess.DEVNULL, env=variables)
     try:
-        house = House(process, log, _wait_for_address(process, log))
+        house = House(process, log, _wait_for_address(process, log), repository)
         with house.client:
             yield house
     finally:

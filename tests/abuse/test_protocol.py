@@ -298,16 +298,9 @@ def keyed(the_house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("keyed")
     file = folder / "keys.json"
     change_keys(file, lambda keys: keys)
-    models = folder / "models"
-    models.symlink_to(_repository(the_house))
     words = ("--triton-url", the_house.triton_url)
-    with running_house(folder / "gateway.log", models, *words, keys_file=file) as house:
+    with running_house(folder / "gateway.log", the_house.repository, *words, keys_file=file) as house:
         yield house, file
-
-
-def _repository(house: House) -> Path:
-    words = [*map(str, house.process.args)]  # type: ignore[arg-type] # a list
-    return Path(words[words.index("--repository") + 1])
 
 
 def new_key(file: Path, name: str, *scopes: str, **rates: float) -> dict[str, str]:
@@ -328,7 +321,12 @@ def test_b11_keys(keyed: tuple[House, Path], seen: Seen) -> None:
 
     wrong = {"Authorization": "Bearer box2seg_wrong"}
     assert [ask({}), ask(wrong)] == [401, 401]
-    assert [ask(people), ask(owner), ask(owner, "/v1/models"), ask(people, "/v1/models")] == [403, 200, 403, 200]
+    assert [ask(people), ask(owner), ask(owner, "/v1/models"), ask(people, "/v1/models")] == [
+        403,
+        200,
+        403,
+        200,
+    ]
     assert house.client.post("/v1/segment", content=GOLDEN, headers=people).status_code == 200
     token = people["Authorization"].removeprefix("Bearer ")
     house.client.get(f"/v1/models?key={token}", headers={"X-API-Key": token})
