@@ -26,7 +26,7 @@ QUEUE_TIMEOUT = "Request timeout expired"
 """Triton's words for a request that it dropped from its queue; its status is that of all other trouble."""
 
 NO_CONNECTION = "timed out"
-"""gRPC's words for a Triton that takes a connection and says nothing, among those for one that is not there."""
+"""gRPC's words where a connection is taken and nothing is said; its status is that of nobody being there."""
 
 CHANNEL = [
     ("grpc.max_send_message_length", -1),  # our own limits stand before it

@@ -163,7 +163,7 @@ def _photo_of_json(data: bytes) -> bytes:
 
 @asynccontextmanager
 async def _with_room() -> AsyncIterator[None]:
-    """Long files of a form lie on the disk while it comes; what is missing there is not the client's fault."""
+    """Say in our words that the disk is full, where a form's long files lie while it comes."""
     try:
         yield
     except OSError as error:

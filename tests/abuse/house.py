@@ -1,4 +1,4 @@
-"""The real server in a process of its own, with the real local Triton behind it, and what `ps` says of both."""
+"""The real server in a process of its own, a real Triton behind it, and what `ps` says of them."""
 
 import os
 import re

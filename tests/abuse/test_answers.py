@@ -81,7 +81,8 @@ def test_g4_read_by_others(house: House, seen: Seen) -> None:
         (expected == f["properties"]["category_id"]).sum() for f in features
     ]
     seen(
-        "pycocotools: the same pixels; shapely: valid, the same areas (no Label Studio or CVAT form is offered)"
+        "pycocotools: the same pixels; shapely: valid, the same areas; "
+        "Label Studio's and CVAT's own forms are not offered"
     )
 
 

@@ -111,8 +111,8 @@ def test_d1_triton_is_killed(mortal: House, seen: Seen) -> None:
     assert mortal.process.poll() is None
     assert mortal.pid == pid
     seen(
-        f"{len(refused)} answers of 503 with Retry-After, the slowest after {slowest:.2f} s; readyz 503 after "
-        f"{noticed:.1f} s, 200 by itself after {healed:.1f} s; the same gateway"
+        f"{len(refused)} answers of 503 with Retry-After, the slowest after {slowest:.2f} s; "
+        f"readyz 503 after {noticed:.1f} s, 200 by itself after {healed:.1f} s; the same gateway"
     )
 
 
@@ -141,8 +141,9 @@ def test_d2_triton_hangs(mortal: House, seen: Seen) -> None:
     assert quick < 0.5
     wait_until(lambda: mortal.segment().status_code == 200)
     seen(
-        f"504 after {late.elapsed.total_seconds():.1f} s (deadline {DEADLINE_S:g}); circuit open and readyz 503 "
-        f"after {opened:.1f} s, then 503 in {1e3 * quick:.0f} ms at most; well {healed:.1f} s after it woke"
+        f"504 after {late.elapsed.total_seconds():.1f} s (deadline {DEADLINE_S:g}); "
+        f"circuit open and readyz 503 after {opened:.1f} s, then 503 in {1e3 * quick:.0f} ms at most; "
+        f"well {healed:.1f} s after it woke"
     )
 
 
@@ -287,8 +288,9 @@ def test_d10_the_way_to_triton(the_house: House, tmp_path: Path, seen: Seen) -> 
     assert healed <= 5.0
     typical = 1e3 * float(np.median([answer.elapsed.total_seconds() for answer in slow]))
     seen(
-        f"100 ms each way: 200 in {typical:.0f} ms, 504 at a deadline of 150 ms; connection lost without a word: "
-        f"no answer later than {late:.1f} s (deadline {DEADLINE_S:g}), well after {healed:.1f} s"
+        f"100 ms each way: 200 in {typical:.0f} ms, 504 at a deadline of 150 ms; "
+        f"connection lost without a word: no answer later than {late:.1f} s "
+        f"(deadline {DEADLINE_S:g}), well after {healed:.1f} s"
     )
 
 

@@ -88,9 +88,10 @@ def test_c1_c2_three_times_too_much(triton_environment: Environment, tmp_path: P
     assert {status for status, _, _ in after} == {200}
     assert percentile(after, 99) <= 2 * percentile(calm, 99)
     seen(
-        f"{most:.1f}/s at most; of {3 * most:.1f}/s for 60 s {good / 60:.1f}/s ({100 * good / 60 / most:.0f} %) "
-        f"were answered, {len(shed)} got 429 with Retry-After, no 5xx; admitted p99 {percentile(flood, 99):.1f} s "
-        f"(deadline {DEADLINE_S:g}); p99 before {1e3 * percentile(calm, 99):.0f} ms, from 5 s after on "
+        f"{most:.1f}/s at most; of {3 * most:.1f}/s for 60 s {good / 60:.1f}/s were answered "
+        f"({100 * good / 60 / most:.0f} %), {len(shed)} got 429 with Retry-After, no 5xx; "
+        f"admitted p99 {percentile(flood, 99):.1f} s (deadline {DEADLINE_S:g}); "
+        f"p99 before {1e3 * percentile(calm, 99):.0f} ms, from 5 s after on "
         f"{1e3 * percentile(after, 99):.0f} ms"
     )
 
@@ -182,7 +183,8 @@ def test_c6_batches_beside_people(shipped: House, seen: Seen) -> None:
         assert batch.result().text.count('"status": 200') == 64
     beside = float(np.percentile(times, 99))
     seen(
-        f"p99 {1e3 * beside:.0f} ms beside a batch of 64, alone {1e3 * alone:.0f} ms: {beside / alone:.1f} times"
+        f"p99 {1e3 * beside:.0f} ms beside a batch of 64, alone {1e3 * alone:.0f} ms: "
+        f"{beside / alone:.1f} times"
     )
     assert beside <= 1.3 * alone
 
