@@ -1,6 +1,5 @@
 """Runs published versions on a Triton, local or elsewhere, over gRPC."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable
 from functools import cached_property
@@ -58,7 +57,6 @@ class TritonEngine:
         self._timeout_s = timeout_s
         self._last_words: str | None = None
         self._devices: dict[str, str] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Have Triton load a version unless it serves it already; see `Engine`."""
@@ -107,9 +105,7 @@ class TritonEngine:
         return self._devices.get(model, "unknown")
 
     async def close(self) -> None:
-        """Close the connection, and those that were left."""
-        for each in list(self._leaving):
-            each.cancel()
+        """Close the connection."""
         await self._client.close()
 
     async def _find_device(self, model: str) -> str:
@@ -124,13 +120,10 @@ class TritonEngine:
         """
         Ask on a new connection from now on, as the one there is may lead nowhere.
 
-        Where a network forgot it, both ends would wait for minutes. Calls on it end by their own time.
+        Where a network forgot it, both ends would wait for minutes. Calls on it end by their own time, and
+        it is closed with the last of them: closing it now would cancel them.
         """
-        old = self.__dict__.pop("_client", None)
-        if old is not None:
-            task = asyncio.create_task(_close_later(old, self._timeout_s))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+        self.__dict__.pop("_client", None)
 
     async def _answer(self, call: Awaitable[T]) -> T:
         """Wait for Triton; what it says of a failure is logged, once until it says something else."""
@@ -148,13 +141,6 @@ class TritonEngine:
     def _client(self) -> Any:
         """Made at the first call, as gRPC ties it to the event loop that runs then."""
         return InferenceServerClient(self._url, channel_args=CHANNEL)
-
-
-async def _close_later(client: Any, delay_s: float) -> None:
-    try:
-        await asyncio.sleep(delay_s)
-    finally:
-        await client.close()
 
 
 def _ours(error: InferenceServerException) -> EngineError:
