@@ -119,7 +119,9 @@ def _mixed(house: House, count: int) -> Counter[tuple[str, int]]:
 
 
 @pytest.mark.case("G6")
-@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.abuse)])
+@pytest.mark.parametrize(
+    "count", [300, pytest.param(10_000, marks=[pytest.mark.abuse, pytest.mark.timeout(1800)])]
+)
 def test_g6_counts_are_true(the_house: House, seen: Seen, count: int) -> None:
     """After many requests the server's counts are those of the client."""
 
