@@ -45,7 +45,7 @@ def _listens(pid: int, door: int) -> bool:
     table = (PROC / str(pid) / "net" / "tcp").read_text()
     sockets = set(re.findall(rf": \w+:{door:04X} \w+:0000 0A (?:\S+ +){{5}}(\d+)", table))
     try:
-        files = [os.readlink(each) for each in (PROC / str(pid) / "fd").iterdir()]
+        files = [str(each.readlink()) for each in (PROC / str(pid) / "fd").iterdir()]
     except OSError:  # it has ended, or one of its files was closed
         return False
     return any(f"socket:[{inode}]" in files for inode in sockets)
