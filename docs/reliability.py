@@ -116,7 +116,7 @@ def commit() -> str:
 
 
 def _row(number: str, case: dict[str, str], outcome: Outcome | None) -> str:
-    outcome = outcome or Outcome(seen="no test bears its number yet")
+    outcome = outcome or Outcome(seen="no run is written down yet")
     cells = (number, case["what"], case["expected"], outcome.seen, outcome.result, outcome.when)
     return "| " + " | ".join(cell.replace("\n", " ").replace("|", "/") for cell in cells) + " |\n"
 

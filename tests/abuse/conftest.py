@@ -79,5 +79,5 @@ def shipped(triton_environment: Environment, tmp_path_factory: pytest.TempPathFa
     """A server of its own with the shipped model, whose photos take long enough to queue."""
     folder = tmp_path_factory.mktemp("shipped")
     shutil.copytree(CHECKOUT / "model_repository", folder / "models")
-    with running_house(folder / "gateway.log", folder / "models", queue=400) as house:
+    with running_house(folder / "gateway.log", folder / "models", queue=400, timeout_s=120.0) as house:
         yield house

@@ -43,7 +43,7 @@ class House:
 
     def __post_init__(self) -> None:
         hooks = {"response": [_keeps_secrets]}
-        self.client = httpx.Client(base_url=self.address, timeout=60.0, event_hooks=hooks)
+        self.client = httpx.Client(base_url=self.address, timeout=300.0, event_hooks=hooks)
 
     @property
     def pid(self) -> int:
