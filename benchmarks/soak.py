@@ -12,13 +12,8 @@ import asyncio
 import io
 import itertools
 import os
-import re
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -26,6 +21,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from servers import running_gateway
 
 from contract.arrays import Uint8
 from serving.formats import FORMATS
@@ -41,33 +37,17 @@ CALM_S = 2.0
 def main() -> None:
     """Soak and print a table; exit code 1 where memory grew by more than the goal allows."""
     options = _options()
-    with running_server(options.repository) as (address, pid):
+    os.environ.setdefault("BOX2SEG_TIMEOUT_S", "60")  # a busy machine may be slow, memory is what counts
+    with running_gateway("--repository", str(options.repository)) as address:
         begin = time.perf_counter()
         memory = []
         for count in (options.first, options.requests - options.first):
             asyncio.run(ask(address, count, together=options.together))
             time.sleep(CALM_S)
-            memory.append({each: resident(each) for each in gateways(pid)})
+            memory.append({each: resident(each) for each in gateways(os.getpid())})
         seconds = time.perf_counter() - begin
     early, late = memory
     sys.exit(report(early, late, options, seconds))
-
-
-@contextmanager
-def running_server(repository: Path) -> Iterator[tuple[str, int]]:
-    """Run `box2seg serve`; gives its address, once it is ready, and its process id."""
-    command = [sys.executable, "-m", "cli", "serve", "--port", "0", "--repository", str(repository)]
-    variables = os.environ | {"BOX2SEG_TIMEOUT_S": "60"}  # a busy machine may be slow, memory is what counts
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables)
-    assert process.stderr is not None
-    try:
-        address = next(found[1] for line in process.stderr if (found := re.search(r"answers at (\S+)", line)))
-        # What it logs is read on, as it would stop at a full pipe.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield address, process.pid
-    finally:
-        process.terminate()
-        process.wait()
 
 
 async def ask(address: str, count: int, *, together: int) -> None:
@@ -91,11 +71,12 @@ def photos() -> list[bytes]:
     return [_encode(dice.integers(0, 256, (SIDE, SIDE * 4 // 3, 3), np.uint8), kind) for kind in KINDS]
 
 
-def gateways(server: int) -> list[int]:
-    """List the server's processes but those of its Triton: itself, and its workers where it has some."""
-    leashes = [pid for pid in _children(server) if b"leash.py" in _read(pid, "cmdline")]
+def gateways(parent: int) -> list[int]:
+    """List the gateway's processes below one, its workers where it has some too; not those of its Triton."""
+    below = _children(parent)
+    leashes = [pid for pid in below if b"leash.py" in _read(pid, "cmdline")]
     tritons = {*leashes, *(pid for leash in leashes for pid in _children(leash))}
-    return [server, *(pid for pid in _children(server) if pid not in tritons)]
+    return [pid for pid in below if pid not in tritons]
 
 
 def resident(pid: int) -> int:
