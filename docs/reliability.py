@@ -122,8 +122,9 @@ def _row(number: str, case: dict[str, str], outcome: Outcome | None) -> str:
 
 
 def _proof(test: ElementTree.Element, seen: tuple[str, ...]) -> Proof:
-    if test.find("failure") is not None or test.find("error") is not None:
-        return Proof(seen, "fails")
+    broken = [*test.findall("failure"), *test.findall("error")]
+    if broken:
+        return Proof((*seen, broken[0].get("message", "").partition("\n")[0]), "fails")
     skipped = test.find("skipped")
     if skipped is None:
         return Proof(seen, "passes")

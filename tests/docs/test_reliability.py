@@ -54,8 +54,8 @@ def test_a_report_becomes_rows(tmp_path: Path) -> None:
     (tmp_path / "report.xml").write_text(REPORT)
     when = "2026-11-21, 0123abc"
     assert read_report(tmp_path / "report.xml", "0123abc") == {
-        "A1": Outcome("5 ms", "fails", when),
-        "C2": Outcome("", "fails", when),
+        "A1": Outcome("5 ms; no", "fails", when),
+        "C2": Outcome("no", "fails", when),
         "C6": Outcome("3 times; no priority", "not met", when),
         "B13": Outcome("no such door", "not run", when),
     }
