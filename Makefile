@@ -28,8 +28,10 @@ serve: $(SERVING) ## Set up serving (no torch) and start Triton and the gateway;
 test: $(DEV) triton ## Run the tests; ARGS="tests/contract" runs some of them.
 	@.venv-dev/bin/pytest $(ARGS)
 
-abuse: $(DEV) triton ## Run the abuse tests, those that take minutes too.
-	@.venv-dev/bin/pytest -m "abuse or not abuse" tests/abuse $(ARGS)
+abuse: $(DEV) triton ## Run the abuse tests, those that take minutes too, and write docs/reliability.md.
+	@report=$$(mktemp); failed=0; \
+	.venv-dev/bin/pytest -m "abuse or case" --junitxml $$report $(ARGS) || failed=$$?; \
+	.venv-dev/bin/python docs/reliability.py $$report; rm $$report; exit $$failed
 
 check: $(DEV) ## Check format, lint, types, imports, links and the README's tree.
 	.venv-dev/bin/ruff format --check --quiet .

@@ -33,6 +33,7 @@ Every error that box2seg raises on purpose.
     │   ├── EngineUnavailable     the engine does not answer (now)
     │   ├── EngineTimeout         the engine did not answer in time
     │   │   └── DeadlineExceeded  the request's own time was over, wherever it was then
+    │   ├── ModelOutputInvalid    the network gave what no model of its kind can mean
     │   ├── TritonUnavailable     a local Triton cannot be installed or started here
     │   └── TritonCheckFailed     Triton started, but corrupts tensors
     ├── ServerError               a server that was asked failed
@@ -40,6 +41,7 @@ Every error that box2seg raises on purpose.
     │   └── ServerUnavailable     it does not answer, or cannot now
     ├── ShapeError                an array with another shape or dtype than its type allows
     ├── WriteError                a file could not be written, such as on a full disk
+    ├── OutOfRoom                 a server has no disk or file left for what it is sent
     └── DependencyMissing         an optional package is not installed
 """
 
@@ -226,6 +228,10 @@ class DeadlineExceeded(EngineTimeout):
     """The request's own time was over, whether it still waited or was worked on."""
 
 
+class ModelOutputInvalid(EngineError):
+    """The network gave labels that its model has no class for."""
+
+
 class TritonUnavailable(EngineError):
     """A local Triton cannot be installed or started on this machine."""
 
@@ -281,6 +287,10 @@ class ShapeError(Box2SegError):
 
     def __init__(self, name: str, *, expected: str, got: str) -> None:
         super().__init__(f"{name}: expected {expected}, got {got}")
+
+
+class OutOfRoom(Box2SegError):
+    """The server has no room on its disk, or no file left to open, for what it is sent."""
 
 
 class DependencyMissing(Box2SegError):

@@ -14,6 +14,8 @@ from contract.errors import (
     InvalidImage,
     InvalidParameter,
     KeyRequired,
+    ModelOutputInvalid,
+    OutOfRoom,
     RequestError,
     ScopeMissing,
     TooManyRequests,
@@ -39,6 +41,8 @@ STATUSES: dict[type[Box2SegError], HTTPStatus] = {
     RequestError: HTTPStatus.BAD_REQUEST,
     EngineUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     EngineTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+    OutOfRoom: HTTPStatus.INSUFFICIENT_STORAGE,
+    ModelOutputInvalid: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """All others are our own fault, 500, and keep their words for the log."""
 
@@ -63,16 +67,13 @@ HEADERS = {
 
 def status_of(error: Exception) -> HTTPStatus:
     """Give an error's HTTP status: that of its class, else of the nearest class above it."""
-    for kind in type(error).__mro__:
-        if kind in STATUSES:
-            return STATUSES[kind]
-    return HTTPStatus.INTERNAL_SERVER_ERROR
+    return _listed_status(error) or HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def error_problem(error: Exception, *, request_id: str) -> dict[str, Any]:
     """Give the problem document of an error; one that is not in the table is not described."""
     status = status_of(error)
-    if isinstance(error, Box2SegError) and status is not HTTPStatus.INTERNAL_SERVER_ERROR:
+    if isinstance(error, Box2SegError) and _listed_status(error):
         return problem(status, error.message, hint=error.hint, kind=type(error), request_id=request_id)
     return problem(status, "the server failed on this request; its log has the reason", request_id=request_id)
 
@@ -128,6 +129,10 @@ def outcome_of_status(status: int) -> str:
     if status == CLIENT_LEFT:
         return "gone"
     return OUTCOMES.get(status, "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed")
+
+
+def _listed_status(error: Exception) -> HTTPStatus | None:
+    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
 
 
 def _title(kind: type[Exception]) -> str:

@@ -130,6 +130,8 @@ class Gateway:
         if self.leaving.is_set():
             return "the server is about to end"
         manifests = self.models.served()
+        for manifest in manifests:
+            self.telemetry.note_device(manifest.name, self.witness.device(manifest.name))
         if not manifests:
             return "no published version is loaded"
         reasons = await asyncio.gather(*(self.why_silent(manifest) for manifest in manifests))

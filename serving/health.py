@@ -29,6 +29,9 @@ USUAL_SHAPE = (3, 4)
 HANGS_AFTER = 2
 """So many times a probe's patience without a word, and the engine hangs; once may be a busy moment."""
 
+GIVEN_UP_AFTER = 3
+"""A probe ends after so many times its patience, as the next one may find another way to the engine."""
+
 SILENCE_S = 1.0
 """An engine that has been asked and says nothing for so long is probed."""
 
@@ -87,6 +90,10 @@ class Witness:
         """Ask the engine; see `Engine`."""
         return await self._engine.ready(model, version)
 
+    def device(self, model: str) -> str:
+        """Say what computes a model; see `Engine`."""
+        return self._engine.device(model)
+
     async def infer(
         self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
     ) -> tuple[Uint8, Uint8]:
@@ -126,7 +133,12 @@ class Witness:
     async def _probe(self, manifest: Manifest) -> bool:
         self._owing_since = self._owing_since or time.monotonic()
         try:
-            await self._ask(manifest.name, manifest.version, _grey_frame(manifest))
+            await self._ask(
+                manifest.name,
+                manifest.version,
+                _grey_frame(manifest),
+                timeout_s=GIVEN_UP_AFTER * self._patience_s,
+            )
         except EngineError:
             return False
         return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from contract.arrays import Uint8
-from contract.errors import EngineError
+from contract.errors import ModelOutputInvalid
 from contract.geometry import Fit
 from contract.manifest import Manifest
 from contract.masks import Segmentation
@@ -65,7 +65,8 @@ class Segmenter:
             What `write` gave.
 
         Raises:
-            EngineError: If the engine fails, or names a class that the model does not have.
+            EngineError: If the engine fails.
+            ModelOutputInvalid: If it names a class that the model does not have.
             DeadlineExceeded: If the time is over; what was begun is given up.
             Overloaded: If too many wait already.
         """
@@ -169,4 +170,7 @@ def _finish(
 
 def _check_labels(labels: Uint8, manifest: Manifest) -> None:
     if labels.max() >= len(manifest.classes):
-        raise EngineError(f"the network gave label {labels.max()}, the model has {len(manifest.classes)}")
+        raise ModelOutputInvalid(
+            f"the network gave label {labels.max()}, the model has {len(manifest.classes)} classes",
+            hint="another version may do; whoever runs this server can publish the one before again",
+        )

@@ -104,6 +104,13 @@ class Telemetry:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self._devices = Gauge(
+            "box2seg_model_device",
+            "1 for what computes a model: cpu or gpu.",
+            ["model", "device"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self._ready = Gauge(
             "box2seg_ready",
             "1 after a readiness check that held.",
@@ -170,6 +177,10 @@ class Telemetry:
         """Take how many photos are in work and how many wait."""
         self._in_flight.set(in_work)
         self._waiting.set(waiting)
+
+    def note_device(self, model: str, device: str) -> None:
+        """Take what computes a model."""
+        self._devices.labels(model, device).set(1)
 
     def note_circuit(self, is_open: bool) -> None:
         """Take whether the engine hangs."""

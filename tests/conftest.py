@@ -12,6 +12,13 @@ from serving.triton.machine import check_platform, find_libpython
 from serving.triton.server import Launch, TritonServer, free_ports
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Write each case's number into the report that docs/reliability.py reads."""
+    for item in items:
+        numbers = [number for mark in item.iter_markers("case") for number in mark.args]
+        item.user_properties += [("case", number) for number in dict.fromkeys(numbers)]
+
+
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with the colour network as version 1 of box2seg."""

@@ -70,5 +70,8 @@ class Engine(Protocol):
     async def tally(self) -> list[Tally]:
         """Tell what was computed together; never raises, and tells nothing where it does not know."""
 
+    def device(self, model: str) -> str:
+        """Say what computes a model that was loaded: "cpu", "gpu", or "unknown"."""
+
     async def close(self) -> None:
         """Give back what the engine holds."""

@@ -62,6 +62,10 @@ class LocalEngine:
         """Tell nothing, as photos are never computed together here; see `Engine`."""
         return []
 
+    def device(self, model: str) -> str:
+        """OpenVINO runs on the processor; see `Engine`."""
+        return "cpu"
+
     async def close(self) -> None:
         """Drop the compiled versions and end the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)

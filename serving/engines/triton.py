@@ -25,6 +25,9 @@ LOAD_TIMEOUT_S = 600.0
 QUEUE_TIMEOUT = "Request timeout expired"
 """Triton's words for a request that it dropped from its queue; its status is that of all other trouble."""
 
+NO_CONNECTION = "timed out"
+"""gRPC's words where a connection is taken and nothing is said; its status is that of nobody being there."""
+
 CHANNEL = [
     ("grpc.max_send_message_length", -1),  # our own limits stand before it
     ("grpc.max_receive_message_length", -1),
@@ -32,7 +35,11 @@ CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 2000),  # this is the time that connecting may take
     ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.use_local_subchannel_pool", 1),  # else a new client would get the old one's connection
 ]
+
+DEVICES = {1: "gpu", 2: "cpu"}
+"""Triton's numbers for the kinds of an instance group, of those that name a device."""
 
 T = TypeVar("T")
 
@@ -50,24 +57,28 @@ class TritonEngine:
         self._url = url
         self._timeout_s = timeout_s
         self._last_words: str | None = None
+        self._devices: dict[str, str] = {}
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Have Triton load a version unless it serves it already; see `Engine`."""
         name, version = manifest.name, manifest.version
-        if await self.ready(name, version):
-            return
-        await self._answer(self._client.load_model(name, client_timeout=LOAD_TIMEOUT_S))
         if not await self.ready(name, version):
-            raise EngineUnavailable(
-                f"Triton does not serve {name} version {version} after loading it",
-                hint="is its model repository the same folder?",
-            )
+            await self._answer(self._client.load_model(name, client_timeout=LOAD_TIMEOUT_S))
+            if not await self.ready(name, version):
+                raise EngineUnavailable(
+                    f"Triton does not serve {name} version {version} after loading it",
+                    hint="is its model repository the same folder?",
+                )
+        self._devices[name] = await self._find_device(name)
 
     async def ready(self, model: str, version: int) -> bool:
         """Ask Triton whether it serves a version; see `Engine`."""
         try:
             question = self._client.is_model_ready(model, str(version), client_timeout=READY_TIMEOUT_S)
             return bool(await self._answer(question))
+        except EngineTimeout:
+            self._leave_connection()
+            return False
         except EngineError:
             return False
 
@@ -102,9 +113,30 @@ class TritonEngine:
             for each in found.model_stats
         ]
 
+    def device(self, model: str) -> str:
+        """Say what Triton said when the model was loaded; see `Engine`."""
+        return self._devices.get(model, "unknown")
+
     async def close(self) -> None:
         """Close the connection."""
         await self._client.close()
+
+    async def _find_device(self, model: str) -> str:
+        question = self._client.get_model_config(model, client_timeout=READY_TIMEOUT_S)
+        try:
+            groups = (await self._answer(question)).config.instance_group
+        except EngineError:  # it serves, which is what counts
+            return "unknown"
+        return "+".join(sorted({DEVICES.get(group.kind, "unknown") for group in groups})) or "unknown"
+
+    def _leave_connection(self) -> None:
+        """
+        Ask on a new connection from now on, as the one there is may lead nowhere.
+
+        Where a network forgot it, both ends would wait for minutes. Calls on it end by their own time, and
+        it is closed with the last of them: closing it now would cancel them.
+        """
+        self.__dict__.pop("_client", None)
 
     async def _answer(self, call: Awaitable[T]) -> T:
         """Wait for Triton; what it says of a failure is logged, once until it says something else."""
@@ -125,6 +157,8 @@ class TritonEngine:
 
 
 def _ours(error: InferenceServerException) -> EngineError:
-    if error.status() == "StatusCode.DEADLINE_EXCEEDED" or QUEUE_TIMEOUT in str(error.message()):
+    words = str(error.message())
+    is_silent = error.status() == "StatusCode.UNAVAILABLE" and NO_CONNECTION in words
+    if is_silent or error.status() == "StatusCode.DEADLINE_EXCEEDED" or QUEUE_TIMEOUT in words:
         return EngineTimeout("Triton did not answer in time", hint="try again later")
     return EngineUnavailable("Triton does not answer now", hint="try again in a moment")

@@ -63,6 +63,7 @@ PROBLEMS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed; its log has the reason.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Nothing can be segmented now.",
     HTTPStatus.GATEWAY_TIMEOUT: "There was no answer in the time that the server, or the client, allows.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "There is no room for this form; as the body a photo needs none.",
 }
 """What can go wrong, by the status that says so."""
 

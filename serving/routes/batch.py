@@ -58,7 +58,7 @@ ANSWERS: Responses = {
         "headers": with_headers("X-Model-Name", "X-Model-Version"),
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
-    **refusals(404, 406, 413, 415, 422, 429, 503),
+    **refusals(404, 406, 413, 415, 422, 429, 503, 507),
 }
 
 

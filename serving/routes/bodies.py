@@ -2,7 +2,10 @@
 
 import base64
 import binascii
+import errno
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -10,7 +13,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from contract.errors import RequestError, UnsupportedImage
+from contract.errors import FULL, OutOfRoom, RequestError, UnsupportedImage
 
 FIELD = "image"
 JSON_START = b"{"
@@ -97,9 +100,10 @@ async def read_uploads(request: Request, *, at_most: int) -> list[Upload]:
         UnsupportedImage: If the form is compressed.
         RequestError: If it has no photo, or other fields.
         HTTPException: If it has more files than `at_most`, or is no form.
+        OutOfRoom: If its files cannot be kept while they come.
     """
     _refuse_compressed(request)
-    async with request.form(max_files=at_most, max_fields=8) as form:
+    async with _with_room(), request.form(max_files=at_most, max_fields=8) as form:
         _refuse_other_fields(form)
         files = [each for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
         if len(files) < len(form.getlist(FIELD)) or not files:
@@ -155,6 +159,19 @@ def _photo_of_json(data: bytes) -> bytes:
     if others:
         raise _other_fields("JSON", others)
     return decode_base64(content, FIELD)
+
+
+@asynccontextmanager
+async def _with_room() -> AsyncIterator[None]:
+    """Say in our words that the disk is full, where a form's long files lie while it comes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (*FULL, errno.EMFILE, errno.ENFILE):
+            raise
+        raise OutOfRoom(
+            "the server has no room for this form", hint="send the photo as the body, or try again later"
+        ) from error
 
 
 def _refuse_other_fields(form: FormData) -> None:

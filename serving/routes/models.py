@@ -34,6 +34,7 @@ class ModelCard:
     scores: dict[str, float]
     parity: dict[str, float]
     trained_from: str
+    device: str
     default: bool
 
 
@@ -48,16 +49,21 @@ class ModelList:
 async def list_models(gateway: TheGateway) -> ModelList:
     """List the models that answer now."""
     default = gateway.settings.default_model
-    return ModelList([model_card(each, default=default) for each in gateway.models.served()])
+    served = gateway.models.served()
+    return ModelList(
+        [model_card(each, device=gateway.witness.device(each.name), default=default) for each in served]
+    )
 
 
 @router.get("/{name}", responses=refusals(404))
 async def get_model(name: str, gateway: TheGateway) -> ModelCard:
     """Describe one model: its classes with their labels and colours, its version, its scores."""
-    return model_card(gateway.models.find(name), default=gateway.settings.default_model)
+    manifest = gateway.models.find(name)
+    device = gateway.witness.device(name)
+    return model_card(manifest, device=device, default=gateway.settings.default_model)
 
 
-def model_card(manifest: Manifest, *, default: str) -> ModelCard:
+def model_card(manifest: Manifest, *, device: str, default: str) -> ModelCard:
     """Give what clients may know of a version."""
     classes = manifest.classes
     return ModelCard(
@@ -73,5 +79,6 @@ def model_card(manifest: Manifest, *, default: str) -> ModelCard:
         scores=manifest.scores,
         parity=manifest.parity,
         trained_from=manifest.origin.reads,
+        device=device,
         default=manifest.name == default,
     )

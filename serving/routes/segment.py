@@ -22,7 +22,7 @@ ANSWERS: Responses = {
         ),
         "content": CONTENT,
     },
-    **refusals(404, 406, 413, 415, 422, 429, 503, 504),
+    **refusals(404, 406, 413, 415, 422, 429, 503, 504, 507),
 }
 
 

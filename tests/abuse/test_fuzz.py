@@ -76,6 +76,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
         yield Target(address, *([f"Authorization: Bearer {token}"] if has_keys else []))
 
 
+@pytest.mark.case("B10")
 @pytest.mark.timeout(900)  # for machines that are busy with other things
 @pytest.mark.parametrize("target", ["with keys"], indirect=True)
 def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
@@ -85,6 +86,7 @@ def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path) ->
 
 
 @pytest.mark.abuse
+@pytest.mark.case("B10")
 @pytest.mark.timeout(3600)
 def test_b10_many_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
     """B10: the same for a thousand examples of each operation, with keys and without."""

@@ -15,6 +15,7 @@ from contract.geometry import FitRule
 from contract.manifest import MODEL_FILE, Manifest, Origin, Tensor, file_sha256, write_manifest
 
 CLASSES = ClassMap(("background", "red", "green", "blue"))
+SMALL = FitRule(96)
 
 
 def colour_graph(first: int = 1) -> onnx.ModelProto:
@@ -56,24 +57,29 @@ def colour_graph(first: int = 1) -> onnx.ModelProto:
 
 
 def publish_colours(
-    repository: Path, *, version: int = 1, name: str = "box2seg", graph: onnx.ModelProto | None = None
+    repository: Path,
+    *,
+    version: int = 1,
+    name: str = "box2seg",
+    graph: onnx.ModelProto | None = None,
+    fit: FitRule = SMALL,
 ) -> Path:
     """Publish the colour network: its files, and the manifest last; gives the version's folder."""
     folder = repository / name / str(version)
     folder.mkdir(parents=True)
     onnx.save(graph or colour_graph(), folder / MODEL_FILE)
-    write_manifest(colour_manifest(folder, version=version, name=name), folder)
+    write_manifest(colour_manifest(folder, version=version, name=name, fit=fit), folder)
     return folder
 
 
-def colour_manifest(folder: Path, *, version: int, name: str) -> Manifest:
+def colour_manifest(folder: Path, *, version: int, name: str, fit: FitRule = SMALL) -> Manifest:
     """Give the manifest of a version whose model file lies there."""
     free = (-1, -1, -1)
     return Manifest(
         name=name,
         version=version,
         classes=CLASSES,
-        fit=FitRule(96),
+        fit=fit,
         inputs=(Tensor("image", "uint8", (*free, 3)),),
         outputs=(Tensor("labels", "uint8", free), Tensor("confidence", "uint8", free)),
         files={MODEL_FILE: file_sha256(folder / MODEL_FILE)},

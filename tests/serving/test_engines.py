@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.errors import EngineError, EngineTimeout, EngineUnavailable
+from contract.errors import EngineTimeout, EngineUnavailable, ModelOutputInvalid
 from serving.engines.local import LocalEngine
 from serving.engines.triton import TritonEngine
 from serving.segmenter import Segmenter
@@ -69,7 +69,7 @@ def test_label_without_class_is_refused(tmp_path: Path) -> None:
             segmenter = Segmenter(engine, threads)
             await segmenter.segment(draw_photo, manifest, lambda *_: b"", watch=Stopwatch())
 
-    with pytest.raises(EngineError, match="label 11"):
+    with pytest.raises(ModelOutputInvalid, match="label 11"):
         asyncio.run(segment())
 
 
@@ -97,6 +97,30 @@ def test_hanging_triton_is_a_timeout() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(EngineTimeout):
         asyncio.run(infer(silent.getsockname()[1]))
+
+
+def test_a_silent_connection_is_left_for_another() -> None:
+    """Where a connection is taken and nothing is said, each look for the model goes another way."""
+
+    async def look_twice(port: int) -> None:
+        engine = TritonEngine(f"127.0.0.1:{port}", timeout_s=0.2)
+        assert not await engine.ready("box2seg", 1)
+        assert not await engine.ready("box2seg", 1)
+        await engine.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asyncio.run(look_twice(silent.getsockname()[1]))
+        silent.settimeout(0.5)
+        for _ in range(2):
+            silent.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            silent.accept()
+
+
+def test_engines_say_what_computes() -> None:
+    """The local engine computes on the processor; of a model that was not loaded Triton has said nothing."""
+    assert LocalEngine().device("box2seg") == "cpu"
+    assert TritonEngine("127.0.0.1:1").device("box2seg") == "unknown"
 
 
 def _free_port() -> int:

@@ -13,6 +13,8 @@ def test_models_name_their_classes(client: httpx.Client) -> None:
     assert card["classes"][0] == {"label": 0, "name": "background", "colour": "#000000"}
     assert card["classes"][1] == {"label": 1, "name": "red", "colour": "#800000"}
     assert card["formats"] == list(FORMATS)
+    assert card["device"] == "cpu"
+    assert 'box2seg_model_device{device="cpu",model="box2seg"} 1.0' in client.get("/metrics").text
     assert client.get("/v1/models").json()["models"] == [card]
 
 

@@ -1,0 +1,210 @@
+"""C: more than can be answered, in less time than there is; with the shipped model."""
+
+import asyncio
+import shutil
+import socket
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+import numpy as np
+import pytest
+
+from serving.triton.environment import CHECKOUT, Environment
+from tests.abuse.conftest import Seen
+from tests.abuse.house import House, running_house
+from tests.serving.colours import draw_photo, encode
+from tests.serving.processes import wait_until
+
+pytestmark = [pytest.mark.triton, pytest.mark.abuse]
+
+PICTURE = (CHECKOUT / "docs" / "pictures" / "chelsea.jpg").read_bytes()
+DEADLINE_S = 10.0
+RAN = 'nv_inference_count{model="box2seg"'
+RUNS = 'nv_inference_exec_count{model="box2seg"'
+FAILED = 'nv_inference_request_failure{model="box2seg"'
+
+Answers = list[tuple[int, str | None, float]]
+"""Status, Retry-After and seconds."""
+
+
+async def ask_at_rate(address: str, rate_per_s: float, seconds: float) -> Answers:
+    """Ask by the clock: a slow answer keeps no question back."""
+
+    async def ask(delay_s: float) -> tuple[int, str | None, float]:
+        await asyncio.sleep(delay_s)
+        begin = time.monotonic()
+        async with session.post(f"{address}/v1/segment", data=PICTURE) as answer:
+            await answer.read()
+            return answer.status, answer.headers.get("Retry-After"), time.monotonic() - begin
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        return await asyncio.gather(*(ask(i / rate_per_s) for i in range(int(rate_per_s * seconds))))
+
+
+async def saturate(address: str, seconds: float, people: int = 16) -> float:
+    """Give the answers per second where each one asks again at once."""
+    done, end = 0, time.monotonic() + seconds
+
+    async def ask() -> None:
+        nonlocal done
+        while time.monotonic() < end:
+            async with session.post(f"{address}/v1/segment", data=PICTURE) as answer:
+                assert answer.status == 200
+            done += 1
+
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(ask() for _ in range(people)))
+    return done / seconds
+
+
+def percentile(answers: Answers, share: float) -> float:
+    """Give a percentile of the times of those that got a mask [s]."""
+    return float(np.percentile([seconds for status, _, seconds in answers if status == 200], share))
+
+
+@pytest.mark.case("C1", "C2")
+def test_c1_c2_three_times_too_much(triton_environment: Environment, tmp_path: Path, seen: Seen) -> None:
+    """For a minute three times what can be answered is asked; afterwards it is as before within 5 s."""
+    shutil.copytree(CHECKOUT / "model_repository", tmp_path / "models")
+    with running_house(tmp_path / "gateway.log", tmp_path / "models") as house:
+        most = asyncio.run(saturate(house.address, 15.0))
+        calm = asyncio.run(ask_at_rate(house.address, most / 4, 10.0))
+        flood = asyncio.run(ask_at_rate(house.address, 3 * most, 60.0))
+        time.sleep(5.0)
+        after = asyncio.run(ask_at_rate(house.address, most / 4, 10.0))
+        assert house.process.poll() is None
+    good = sum(status == 200 for status, _, _ in flood)
+    shed = [wait for status, wait, _ in flood if status == 429]
+    others = {status for status, _, _ in flood} - {200, 429}
+    assert not others
+    assert good / 60 >= 0.9 * most
+    assert all(wait and 1 <= int(wait) <= 60 for wait in shed)
+    assert percentile(flood, 99) <= DEADLINE_S
+    assert {status for status, _, _ in after} == {200}
+    assert percentile(after, 99) <= 2 * percentile(calm, 99)
+    seen(
+        f"{most:.1f}/s at most; of {3 * most:.1f}/s for 60 s {good / 60:.1f}/s were answered "
+        f"({100 * good / 60 / most:.0f} %), {len(shed)} got 429 with Retry-After, no 5xx; "
+        f"admitted p99 {percentile(flood, 99):.1f} s (deadline {DEADLINE_S:g}); "
+        f"p99 before {1e3 * percentile(calm, 99):.0f} ms, from 5 s after on "
+        f"{1e3 * percentile(after, 99):.0f} ms"
+    )
+
+
+@pytest.mark.case("C3")
+def test_c3_too_late_is_not_run(triton_environment: Environment, tmp_path: Path, seen: Seen) -> None:
+    """Behind a queue of a second, photos with 100 ms are 504 and dropped in Triton's queue."""
+    shutil.copytree(CHECKOUT / "model_repository", tmp_path / "models")
+    log = tmp_path / "gateway.log"
+    with running_house(log, tmp_path / "models", concurrency=200, queue=400, timeout_s=240.0) as house:
+        before = _tritons(house)
+        with ThreadPoolExecutor(80) as people:
+            queue = [people.submit(house.segment, PICTURE) for _ in range(30)]
+            wait_until(lambda: house.metric("box2seg_in_flight") >= 25)
+            hurry = {"X-Request-Timeout": "0.1"}
+            late = [
+                people.submit(house.client.post, "/v1/segment", content=PICTURE, headers=hurry)
+                for _ in range(10)
+            ]
+            statuses = [each.result().status_code for each in late]
+            assert {each.result().status_code for each in queue} == {200}
+        time.sleep(2.5)
+        ran, _, failed = (now - then for now, then in zip(_tritons(house), before, strict=True))
+    assert set(statuses) == {504}
+    assert 30 <= ran <= 30 + 5  # probes
+    seen(f"10 of 10: 504; Triton ran {ran:.0f} photos for 30 (and probes), dropped {failed:.0f} in its queue")
+
+
+def _tritons(house: House) -> tuple[float, float, float]:
+    return house.triton_metric(RAN), house.triton_metric(RUNS), house.triton_metric(FAILED)
+
+
+def ask_and_leave(address: str) -> None:
+    """Send a photo and hang up without waiting."""
+    host, _, port = urlsplit(address).netloc.partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = f"POST /v1/segment HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(PICTURE)}\r\n\r\n"
+        connection.sendall(head.encode() + PICTURE)
+        time.sleep(0.1)
+
+
+@pytest.mark.case("C4")
+def test_c4_all_hang_up(shipped: House, seen: Seen) -> None:
+    """Of 200 clients that hang up at once, hardly any is worked for, and each is counted."""
+    line = 'box2seg_requests_total{route="/v1/segment",status="%d"}'
+
+    def counted() -> list[float]:
+        return [shipped.metric(line % status) for status in (499, 200)]
+
+    assert shipped.segment(PICTURE).status_code == 200
+    time.sleep(2.5)
+    before, ran_before = counted(), _tritons(shipped)[0]
+    with ThreadPoolExecutor(200) as people:
+        list(people.map(ask_and_leave, [shipped.address] * 200))
+    wait_until(lambda: shipped.metric("box2seg_in_flight") + shipped.metric("box2seg_waiting") == 0)
+    wait_until(lambda: sum(counted()) - sum(before) == 200)
+    left, done = (now - then for now, then in zip(counted(), before, strict=True))
+    time.sleep(2.5)
+    ran = _tritons(shipped)[0] - ran_before
+    assert ran <= done + 2 * 8 + 5  # a batch under way, one behind it, and probes
+    assert shipped.segment(PICTURE).status_code == 200
+    seen(
+        f"200 hung up: {left:.0f} counted as 499, {done:.0f} as 200; Triton ran {ran:.0f} photos, probes too"
+    )
+
+
+def timed(house: House, count: int) -> list[float]:
+    """Ask one after the other; gives the times [s]."""
+    times = []
+    for _ in range(count):
+        answer = house.segment(PICTURE)
+        assert answer.status_code == 200
+        times.append(answer.elapsed.total_seconds())
+    return times
+
+
+@pytest.mark.case("C6")
+@pytest.mark.xfail(reason="not met: batches have no lower priority", strict=False)
+def test_c6_batches_beside_people(shipped: House, seen: Seen) -> None:
+    """While a batch runs at full speed, single photos take hardly longer."""
+    alone = float(np.percentile(timed(shipped, 100), 99))
+    files = [("image", PICTURE)] * 64
+    with ThreadPoolExecutor(1) as people, httpx.Client(base_url=shipped.address, timeout=120.0) as client:
+        batch = people.submit(client.post, "/v1/segment:batch", files=files)
+        time.sleep(0.3)
+        times = []
+        while not batch.done():
+            times += timed(shipped, 1)
+        assert batch.result().text.count('"status": 200') == 64
+    beside = float(np.percentile(times, 99))
+    seen(
+        f"p99 {1e3 * beside:.0f} ms beside a batch of 64, alone {1e3 * alone:.0f} ms: "
+        f"{beside / alone:.1f} times"
+    )
+    assert beside <= 1.3 * alone
+
+
+@pytest.mark.case("C7")
+def test_c7_mixed_sizes(shipped: House, seen: Seen) -> None:
+    """Photos of several shapes at once are run in batches by shape."""
+    shapes = [(375, 500), (500, 375), (400, 600), (600, 400), (500, 500), (450, 800)]
+    photos = [encode(draw_photo(*shape), "JPEG") for shape in shapes]
+    with ThreadPoolExecutor(12) as people:
+        list(people.map(shipped.segment, photos))  # each shape is compiled once
+        time.sleep(2.5)
+        before = _tritons(shipped)
+        answers = list(people.map(shipped.segment, photos * 20))
+    assert {answer.status_code for answer in answers} == {200}
+    time.sleep(2.5)
+    ran, runs, _ = (now - then for now, then in zip(_tritons(shipped), before, strict=True))
+    infer = [float(a.headers["server-timing"].split("infer;dur=")[1].split(",")[0]) for a in answers]
+    assert ran / runs > 1
+    seen(
+        f"{len(answers)} photos of {len(shapes)} shapes: mean batch {ran / runs:.2f}; "
+        f"median time in the engine {statistics.median(infer):.0f} ms"
+    )
