@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -121,12 +122,15 @@ def test_a_batch_waits_where_others_are_quicker(tmp_path: Path) -> None:
     """While others take the only place again and again, each photo of a batch still gets it at some time."""
     publish_colours(tmp_path)
     settings = Settings(engine="local", repository=tmp_path, concurrency=1, queue=0, timeout_s=120)
+    engine = SlowEngine(0.05)
     with (
-        running_gateway(settings, SlowEngine(0.05)) as address,
+        running_gateway(settings, engine) as address,
         httpx.Client(base_url=address, timeout=240) as client,
         ThreadPoolExecutor(1) as people,
     ):
         batch = people.submit(ask, client, *[OTHER] * 12, format="rle")
+        while not engine.executed:  # the batch itself is let in by an idle server
+            time.sleep(0.01)
         while not batch.done():
             assert client.post("/v1/segment", content=OTHER).status_code in (200, 429)
         assert [line["status"] for line in batch.result()] == [200] * 12
