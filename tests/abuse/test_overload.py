@@ -190,21 +190,25 @@ def test_c6_batches_beside_people(shipped: House, seen: Seen) -> None:
 
 
 @pytest.mark.case("C7")
-def test_c7_mixed_sizes(shipped: House, seen: Seen) -> None:
-    """Photos of several shapes at once are run in batches by shape."""
+def test_c7_mixed_sizes(shipped: House, tmp_path: Path, seen: Seen) -> None:
+    """Photos of several shapes at once are run in batches by shape, where the server is told to join them."""
     shapes = [(375, 500), (500, 375), (400, 600), (600, 400), (500, 500), (450, 800)]
     photos = [encode(draw_photo(*shape), "JPEG") for shape in shapes]
-    with ThreadPoolExecutor(12) as people:
-        list(people.map(shipped.segment, photos))  # each shape is compiled once
+    joining = {"join": 8, "concurrency": 24, "queue": 400, "timeout_s": 120.0}
+    with (
+        running_house(tmp_path / "gateway.log", shipped.repository, **joining) as house,
+        ThreadPoolExecutor(24) as people,
+    ):
+        list(people.map(house.segment, photos))  # each shape is compiled once
         time.sleep(2.5)
-        before = _tritons(shipped)
-        answers = list(people.map(shipped.segment, photos * 20))
-    assert {answer.status_code for answer in answers} == {200}
-    time.sleep(2.5)
-    ran, runs, _ = (now - then for now, then in zip(_tritons(shipped), before, strict=True))
+        before = _tritons(house)
+        answers = list(people.map(house.segment, photos * 20))
+        assert {answer.status_code for answer in answers} == {200}
+        time.sleep(2.5)
+        ran, runs, _ = (now - then for now, then in zip(_tritons(house), before, strict=True))
     infer = [float(a.headers["server-timing"].split("infer;dur=")[1].split(",")[0]) for a in answers]
     assert ran / runs > 1
     seen(
-        f"{len(answers)} photos of {len(shapes)} shapes: mean batch {ran / runs:.2f}; "
+        f"{len(answers)} photos of {len(shapes)} shapes, BOX2SEG_JOIN=8: mean batch {ran / runs:.2f}; "
         f"median time in the engine {statistics.median(infer):.0f} ms"
     )
