@@ -42,12 +42,12 @@ def workers(house: House) -> set[int]:
 
 def _listens(pid: int, door: int) -> bool:
     """Tell whether a process has a socket that listens at a port."""
-    table = (PROC / str(pid) / "net" / "tcp").read_text()
-    sockets = set(re.findall(rf": \w+:{door:04X} \w+:0000 0A (?:\S+ +){{5}}(\d+)", table))
     try:
+        table = (PROC / str(pid) / "net" / "tcp").read_text()
         files = [str(each.readlink()) for each in (PROC / str(pid) / "fd").iterdir()]
     except OSError:  # it has ended, or one of its files was closed
         return False
+    sockets = set(re.findall(rf": \w+:{door:04X} \w+:0000 0A (?:\S+ +){{5}}(\d+)", table))
     return any(f"socket:[{inode}]" in files for inode in sockets)
 
 
