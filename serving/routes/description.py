@@ -127,16 +127,19 @@ def _add_answers(operation: Part) -> None:
 
 
 def _add_choices(operation: Part, gateway: Gateway) -> None:
-    """Name the models and classes where they are asked for; of several models, the classes of all."""
+    """Name models, versions and classes where they are asked for; of several models, the classes of all."""
     served = gateway.models.served()
     if not served:
         return
     models = [manifest.name for manifest in served]
+    versions = sorted({str(manifest.version) for manifest in served})
     classes = list(dict.fromkeys(name for manifest in served for name in manifest.classes.foreground))
     for parameter in operation["parameters"]:
         match parameter.get("in"), parameter.get("name"):
             case ("query" | "path", "model" | "name"):
                 parameter["schema"]["enum"] = models
+            case ("path", "version"):
+                parameter["schema"]["enum"] = versions
             case ("query", "classes"):
                 parameter["schema"]["items"]["enum"] = classes
                 parameter["explode"] = False  # with commas between them

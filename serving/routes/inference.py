@@ -41,12 +41,22 @@ NS_PER_S = 10**9
 NAMED = ("/models/{model}", "/models/{model}/versions/{version}")
 """Each route about a model is there with a version and without."""
 
+TENSORS = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"type": "object"}},
+        "outputs": {"type": "array", "items": {"type": "object"}},
+    },
+}
 BODY = {
     "requestBody": {
         "required": True,
         "description": f"The protocol's JSON, with tensors of {DATATYPE} as `data`, or as bytes behind the "
         f"JSON, whose length is then in the header `{HEADER_LENGTH}`.",
-        "content": {JSON: {"schema": {"type": "object"}}, OCTETS: {"schema": BINARY}},
+        "content": {JSON: {"schema": TENSORS}, OCTETS: {"schema": BINARY}},
     }
 }
 ANSWERS: Responses = {

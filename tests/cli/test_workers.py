@@ -11,14 +11,17 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from contract.errors import ConfigurationError
 from serving.keys import INFER, change_keys, make_key
 from serving.triton.environment import CHECKOUT, Environment
+from serving.workers import Workers
 from tests.serving.colours import colour_graph, draw_photo, encode, publish_colours, read_labels
 from tests.serving.processes import alive, descendants, wait_until
 
@@ -196,14 +199,22 @@ def test_workers_do_not_outlive_who_watches_them(server: Server) -> None:
     assert not list(server.folder.iterdir())
 
 
-def test_workers_that_cannot_start_end_the_server(start: Start, tmp_path: Path) -> None:
-    """Where no worker can start, all ends at once with the reason, rather than trying for ever."""
+def test_workers_that_cannot_start_end_it_all() -> None:
+    """Where no worker can start, all ends at once with a sentence, rather than trying for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        fails = partial(sys.exit, 1)  # it takes no post, so it fails before anything else
+        workers = Workers(fails, count=2, door=door, grace_s=5.0, bury=lambda _: None)
+        with pytest.raises(ConfigurationError, match="could not start"):
+            workers.run()
+
+
+def test_a_missing_file_of_keys_ends_the_server(start: Start, tmp_path: Path) -> None:
+    """Nothing slow begins where the keys cannot be read, and nothing is left behind."""
     publish_colours(tmp_path / "models")
     words = "--engine", "local", "--repository", tmp_path / "models"
     server = start(*words, BOX2SEG_KEYS_FILE=tmp_path / "none.json")
     assert server.process.wait(200) == 2
     assert "no such file of keys" in server.said()
-    assert "the gateway could not start" in server.said()
     assert not list(server.folder.iterdir())
 
 
