@@ -103,6 +103,7 @@ class Rates:
 @contextmanager
 def _shared_bucket(file: Path, full: Bucket) -> Iterator[Bucket]:
     """Have a file's bucket alone while inside; a file that is new has a full one."""
+    file.parent.mkdir(exist_ok=True, parents=True)  # what sweeps temporary folders may have taken it
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)  # held for microseconds, and let go of by a process that dies

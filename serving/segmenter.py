@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from contract.arrays import Uint8
+from contract.arrays import Size, Uint8
 from contract.errors import ModelOutputInvalid
 from contract.geometry import Fit
 from contract.manifest import Manifest
@@ -77,7 +77,7 @@ class Segmenter:
             with watch.stage("decode"):
                 photo, fit, frame = await self._run(_fit_photo, read, manifest)
             with watch.stage("infer"):
-                async with self._turn(manifest, fit):
+                async with self._turn(manifest, fit.network):
                     labels, confidence = await self.engine.infer(
                         manifest.name,
                         manifest.version,
@@ -120,21 +120,22 @@ class Segmenter:
                 place = self.admission.place(left_s=left_s, photos=len(images))
                 await stack.enter_async_context(place)
             with watch.stage("infer"):
-                labels, confidence = await self.engine.infer(
-                    manifest.name,
-                    manifest.version,
-                    images,
-                    timeout_s=deadline.left_s() if deadline else None,
-                )
+                async with self._turn(manifest, (images.shape[1], images.shape[2])):
+                    labels, confidence = await self.engine.infer(
+                        manifest.name,
+                        manifest.version,
+                        images,
+                        timeout_s=deadline.left_s() if deadline else None,
+                    )
             with watch.stage("encode"):
                 _check_labels(labels, manifest)
                 return await self._run(write, labels, confidence)
 
-    def _turn(self, manifest: Manifest, fit: Fit) -> AbstractAsyncContextManager[None]:
+    def _turn(self, manifest: Manifest, frame: Size) -> AbstractAsyncContextManager[None]:
         """Wait until a photo may go to the engine, with others that can be computed together with it."""
         if self.lanes is None:
             return nullcontext()
-        return self.lanes.turn((manifest.name, manifest.version, fit.network))
+        return self.lanes.turn((manifest.name, manifest.version, frame))
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()

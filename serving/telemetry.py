@@ -104,6 +104,7 @@ class Telemetry:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self._known_devices: set[tuple[str, str]] = set()
         self._devices = Gauge(
             "box2seg_model_device",
             "1 for what computes a model: cpu or gpu.",
@@ -159,19 +160,29 @@ class Telemetry:
         if counted is not None:
             counted.append(outcome)
 
-    def stage_totals(self, stage: str, *, model: str, version: int) -> tuple[int, float]:
-        """Give how often a stage of photos that were answered was passed, and how long it took in all [s]."""
-        labels = {"stage": stage, "model": model, "version": str(version), "outcome": "ok"}
-        count, seconds = (
-            self._gathered().get_sample_value(f"box2seg_stage_seconds_{kind}", labels) or 0.0
-            for kind in ("count", "sum")
-        )
-        return int(count), seconds
+    def totals(
+        self, stages: Iterable[str], *, model: str, version: int
+    ) -> tuple[int, dict[str, tuple[int, float]]]:
+        """
+        Give what became of photos that were answered; takes milliseconds where there are workers.
 
-    def photo_total(self, *, model: str, version: int) -> int:
-        """Give how many photos were answered."""
+        Returns:
+            How many photos, and by stage how often it was passed and how long it took in all [s].
+        """
+        registry = self._gathered()
         labels = {"model": model, "version": str(version), "outcome": "ok"}
-        return int(self._gathered().get_sample_value("box2seg_photos_total", labels) or 0)
+
+        def sample(name: str, **more: str) -> float:
+            return registry.get_sample_value(name, labels | more) or 0.0
+
+        passed = {
+            stage: (
+                int(sample("box2seg_stage_seconds_count", stage=stage)),
+                sample("box2seg_stage_seconds_sum", stage=stage),
+            )
+            for stage in stages
+        }
+        return int(sample("box2seg_photos_total")), passed
 
     def note_load(self, in_work: int, waiting: int) -> None:
         """Take how many photos are in work and how many wait."""
@@ -180,6 +191,10 @@ class Telemetry:
 
     def note_device(self, model: str, device: str) -> None:
         """Take what computes a model."""
+        for model_before, device_before in self._known_devices - {(model, device)}:
+            if model_before == model:  # Triton came back on something else
+                self._devices.labels(model, device_before).set(0)
+        self._known_devices.add((model, device))
         self._devices.labels(model, device).set(1)
 
     def note_circuit(self, is_open: bool) -> None:

@@ -24,8 +24,8 @@ from serving.triton.supervisor import Patience
 
 log = logging.getLogger(__name__)
 
-DIVIDED = "concurrency", "queue"
-"""Limits that each worker has its part of."""
+DIVIDED = ("concurrency",)
+"""Limits that each worker has its part of. The queue is each one's: connections are not dealt out evenly."""
 
 LOOK_EVERY_S = 0.1
 
@@ -157,7 +157,10 @@ class Workers:
     def _fill(self) -> None:
         for place in self._places:
             if place.worker is None and time.monotonic() >= place.due_s:
-                place.worker = self._start(place.number)
+                try:
+                    place.worker = self._start(place.number)
+                except OSError as error:  # too many processes, or files, just now
+                    self._try_later(place, f"worker {place.number} cannot be started ({error})")
 
     def _start(self, number: int) -> Worker:
         ear, mouth = self._spawn.Pipe(duplex=False)
@@ -177,21 +180,19 @@ class Workers:
                 self._replace(place, place.worker)
 
     def _replace(self, place: Place, worker: Worker) -> None:
-        if not self._proven:
-            raise ConfigurationError("the gateway could not start", hint="the log above says why")
-        is_calm = time.monotonic() - worker.since_s > self._patience.calm_s
-        pause_s = self._patience.pause_s(0 if is_calm else place.failures)
-        place.failures = 1 if is_calm else place.failures + 1
-        place.due_s = time.monotonic() + pause_s
+        if time.monotonic() - worker.since_s > self._patience.calm_s:
+            place.failures = 0
         status = worker.process.exitcode
-        log.error(
-            "worker %d (%d) ended with status %s; another one starts in %g s",
-            place.number,
-            worker.pid,
-            status,
-            pause_s,
-        )
         self._bury(place)
+        self._try_later(place, f"worker {place.number} ({worker.pid}) ended with status {status}")
+
+    def _try_later(self, place: Place, reason: str) -> None:
+        if not self._proven:
+            raise ConfigurationError(f"the gateway could not start: {reason}", hint="the log above says why")
+        pause_s = self._patience.pause_s(place.failures)
+        place.failures += 1
+        place.due_s = time.monotonic() + pause_s
+        log.error("%s; another one starts in %g s", reason, pause_s)
 
     def _see_off(self, told: list[int]) -> None:
         """Hand on signals until all have ended, as long as they may take."""

@@ -102,7 +102,8 @@ async def is_ready(gateway: TheGateway) -> dict[str, bool]:
 @router.get("/models/stats")
 async def count_all(gateway: TheGateway) -> dict[str, Any]:
     """Give what all models did since the start."""
-    return {"model_stats": [_statistics(manifest, gateway) for manifest in gateway.models.served()]}
+    served = gateway.models.served()
+    return {"model_stats": [await run_in_threadpool(_statistics, each, gateway) for each in served]}
 
 
 @router.get(NAMED[0], responses=refusals(404, 503))
@@ -148,7 +149,7 @@ async def configure_model(manifest: TheModel) -> dict[str, Any]:
 @router.get(NAMED[1] + "/stats", responses=refusals(404, 503))
 async def count_model(manifest: TheModel, gateway: TheGateway) -> dict[str, Any]:
     """Give what a model did since the start, photos of other routes too."""
-    return {"model_stats": [_statistics(manifest, gateway)]}
+    return {"model_stats": [await run_in_threadpool(_statistics, manifest, gateway)]}
 
 
 @router.post(NAMED[0] + "/infer", response_class=Response, responses=ANSWERS, openapi_extra=BODY)
@@ -191,14 +192,14 @@ def _refuse_silent(reason: str | None) -> None:
 
 def _statistics(manifest: Manifest, gateway: Gateway) -> dict[str, Any]:
     """Give the protocol's counts from our own metrics; times are those of whole stages."""
-    name, version, telemetry = manifest.name, manifest.version, gateway.telemetry
-    totals = {stage: telemetry.stage_totals(stage, model=name, version=version) for stage in STAGES.values()}
+    name, version = manifest.name, manifest.version
+    photos, totals = gateway.telemetry.totals(STAGES.values(), model=name, version=version)
     runs, _ = totals["infer"]
     total_ns = round(sum(seconds for _, seconds in totals.values()) * NS_PER_S)
     return {
         "name": name,
         "version": str(version),
-        "inference_count": telemetry.photo_total(model=name, version=version),
+        "inference_count": photos,
         "execution_count": runs,
         "inference_stats": {
             "success": {"count": runs, "ns": total_ns},

@@ -23,6 +23,7 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 """How many bytes of a body are its JSON; the tensors' bytes follow."""
 
 DATATYPE = "UINT8"
+MOST = 255
 OUTPUTS = (LABELS, CONFIDENCE)
 
 MOST_IMAGES = 8
@@ -202,17 +203,25 @@ def _of_bytes(tail: bytes, shape: tuple[int, ...]) -> Uint8:
 
 def _of_json(data: list[object], shape: tuple[int, ...]) -> Uint8:
     """Take numbers row by row, or in nested lists of the tensor's shape."""
-    try:
-        array = np.asarray(data)
-    except (ValueError, OverflowError) as error:
-        raise InvalidTensor(f"{IMAGE!r}: data is no tensor of numbers", hint=SEE) from error
-    if array.shape not in ((math.prod(shape),), shape):
+    flat = _unnest(data, shape) if data and type(data[0]) is list else data
+    # Looked at one by one: numpy would make room for the longest of whatever stands there, for each of them.
+    if len(flat) != math.prod(shape) or not all(type(each) is int and 0 <= each <= MOST for each in flat):
         raise InvalidTensor(
-            f"{IMAGE!r}: data has the shape {list(array.shape)}, expected {list(shape)}", hint=SEE
+            f"{IMAGE!r}: data is not {math.prod(shape)} whole numbers from 0 to {MOST}, row by row or nested "
+            f"as {list(shape)}",
+            hint=SEE,
         )
-    if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > np.iinfo(np.uint8).max:
-        raise InvalidTensor(f"{IMAGE!r}: data has numbers that are no {DATATYPE}", hint=SEE)
-    return array.astype(np.uint8).reshape(shape)
+    return np.array(flat, np.uint8).reshape(shape)
+
+
+def _unnest(data: list[object], shape: tuple[int, ...]) -> list[object]:
+    """Give what stands in the innermost lists; nothing where they are not nested as the shape says."""
+    parts: list[object] = [data]
+    for side in shape:
+        if not all(type(part) is list and len(part) == side for part in parts):
+            return []
+        parts = [each for part in parts for each in part]  # type: ignore[attr-defined]  # all are lists
+    return parts
 
 
 def _parse_outputs(outputs: list[object] | None, binary: bool) -> dict[str, bool]:

@@ -249,6 +249,8 @@ TENSORS: dict[str, dict[str, object]] = {
     "negative": {"data": [-1] * FRAMES.size},
     "fractions": {"data": [0.5] * FRAMES.size},
     "words": {"data": ["1"] * FRAMES.size},
+    "long words": {"data": ["1" * 100_000, *[1] * (FRAMES.size - 1)]},
+    "yes and no": {"data": [True] * FRAMES.size},
     "objects": {"data": [{}] * FRAMES.size},
     "data and bytes": {"parameters": {"binary_data_size": FRAMES.size}},
     "shared memory": {"data": None, "parameters": {"shared_memory_region": "mine"}},
