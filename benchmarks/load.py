@@ -78,7 +78,8 @@ async def measure(address: str, photo: bytes, seconds: float) -> None:
             table.add_column(heading, justify="right")
         for share in SHARES:
             seen = await _stream(session, url, photo, rate=share * most, seconds=seconds)
-            table.add_row(f"{share:.0%}", f"{share * most:.1f}", *_row(seen, seconds))
+            come = seen.statuses.total() / seconds
+            table.add_row(f"{share:.0%}", f"{come:.1f}", *_row(seen, seconds))
     Console().print(table)
 
 
