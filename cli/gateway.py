@@ -75,7 +75,6 @@ def run_workers(settings: Settings, door: socket.socket) -> None:
 
 def work(settings: Settings, door: socket.socket, common: Common, post: Post) -> None:
     """Answer as one of several workers, until told to end or the process that watches them is gone."""
-    from cli.errors import dependency_missing
     from contract.errors import Box2SegError
     from serving.common import METRICS_VARIABLE
     from serving.logs import install_logs
@@ -88,10 +87,7 @@ def work(settings: Settings, door: socket.socket, common: Common, post: Post) ->
     try:
         _work(settings, door, common, post)
     except (Box2SegError, ModuleNotFoundError) as error:
-        missing = dependency_missing(error) if isinstance(error, ModuleNotFoundError) else error
-        if missing is None:
-            raise
-        logging.getLogger(__name__).error("worker %d: %s", post.number, missing)
+        logging.getLogger(__name__).error("worker %d: %s", post.number, error)
         sys.exit(1)
     finally:
         if not parent.is_alive():
