@@ -1,7 +1,7 @@
 """
 The pixels' work around the network on one core, and the answer's PNG beside Pillow's default one, in one run.
 
-    python benchmarks/pixels.py [--repository model_repository] [--rounds 20]
+    python benchmarks/pixels.py [--repository model_repository] [--rounds 10]
 
 Photos of docs/pictures at two sizes, with the masks that the model's newest version gives of them. Times are
 the processor's own [ms], medians over photos and rounds: what else runs on the machine hardly counts.

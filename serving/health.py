@@ -25,7 +25,6 @@ SLOWER_THAN_EVER = 2
 USUAL_SHAPE = (3, 4)
 """Probes are landscape photos, whose shape every engine has warmed up."""
 
-
 HANGS_AFTER = 2
 """So many times a probe's patience without a word, and the engine hangs; once may be a busy moment."""
 

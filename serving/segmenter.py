@@ -72,18 +72,11 @@ class Segmenter:
         """
         async with within(deadline), AsyncExitStack() as stack:
             with watch.stage("queue"):
-                left_s = deadline.left_s() if deadline else math.inf
-                await stack.enter_async_context(self.admission.place(left_s=left_s))
+                await stack.enter_async_context(self._place(1, deadline))
             with watch.stage("decode"):
                 photo, fit, frame = await self._run(_fit_photo, read, manifest)
             with watch.stage("infer"):
-                async with self._turn(manifest, fit.network):
-                    labels, confidence = await self.engine.infer(
-                        manifest.name,
-                        manifest.version,
-                        frame[None],
-                        timeout_s=deadline.left_s() if deadline else None,
-                    )
+                labels, confidence = await self._compute(frame[None], manifest, deadline)
             with watch.stage("encode"):
                 return await self._run(
                     _finish, photo, fit, labels[0], confidence[0], manifest, write, confident=confident
@@ -116,20 +109,27 @@ class Segmenter:
         """
         async with within(deadline), AsyncExitStack() as stack:
             with watch.stage("queue"):
-                left_s = deadline.left_s() if deadline else math.inf
-                place = self.admission.place(left_s=left_s, photos=len(images))
-                await stack.enter_async_context(place)
+                await stack.enter_async_context(self._place(len(images), deadline))
             with watch.stage("infer"):
-                async with self._turn(manifest, (images.shape[1], images.shape[2])):
-                    labels, confidence = await self.engine.infer(
-                        manifest.name,
-                        manifest.version,
-                        images,
-                        timeout_s=deadline.left_s() if deadline else None,
-                    )
+                labels, confidence = await self._compute(images, manifest, deadline)
             with watch.stage("encode"):
                 _check_labels(labels, manifest)
                 return await self._run(write, labels, confidence)
+
+    def _place(self, photos: int, deadline: Deadline | None) -> AbstractAsyncContextManager[None]:
+        return self.admission.place(left_s=deadline.left_s() if deadline else math.inf, photos=photos)
+
+    async def _compute(
+        self, images: Uint8, manifest: Manifest, deadline: Deadline | None
+    ) -> tuple[Uint8, Uint8]:
+        """Run the network on frames of one shape when it is their turn."""
+        async with self._turn(manifest, (images.shape[1], images.shape[2])):
+            return await self.engine.infer(
+                manifest.name,
+                manifest.version,
+                images,
+                timeout_s=deadline.left_s() if deadline else None,
+            )
 
     def _turn(self, manifest: Manifest, frame: Size) -> AbstractAsyncContextManager[None]:
         """Wait until a photo may go to the engine, with others that can be computed together with it."""

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from serving.settings import Settings
+from tests.abuse.crowd import saturate
 from tests.abuse.engines import SlowEngine
 from tests.serving.colours import draw_photo, encode, publish_colours
 from tests.serving.running import running_gateway
@@ -48,7 +49,7 @@ def check_overload(tmp_path: Path, seconds: float) -> None:
     publish_colours(tmp_path)
     settings = Settings(engine="local", repository=tmp_path, timeout_s=DEADLINE_S, concurrency=4, queue=16)
     with running_gateway(settings, SlowEngine(PAUSE_S)) as address:
-        alone = asyncio.run(_saturate(address, seconds / 3))
+        alone = asyncio.run(saturate(address, PHOTO, people=8, seconds=seconds / 3))
         flood = asyncio.run(ask_at_rate(address, TIMES_TOO_MANY * alone, seconds))
         calm = asyncio.run(ask_at_rate(address, alone / 3, 5.0))
     good = [each for each in flood if each.status == 200]
@@ -59,22 +60,6 @@ def check_overload(tmp_path: Path, seconds: float) -> None:
     assert all(each.retry_after and 1 <= int(each.retry_after) <= 60 for each in shed)
     assert {each.status for each in calm} == {200}
     assert sorted(each.seconds for each in calm[len(calm) // 2 :])[-1] <= DEADLINE_S / 2
-
-
-async def _saturate(address: str, seconds: float) -> float:
-    """Give the answers per second of eight clients that ask again at once."""
-    done, end = 0, time.monotonic() + seconds
-
-    async def ask() -> None:
-        nonlocal done
-        while time.monotonic() < end:
-            async with session.post(f"{address}/v1/segment", data=PHOTO) as answer:
-                assert answer.status == 200
-            done += 1
-
-    async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(ask() for _ in range(8)))
-    return done / seconds
 
 
 def test_c1_c2_overload_is_shed_and_forgotten(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from serving.triton.environment import CHECKOUT, Environment
 from tests.abuse.conftest import Seen
+from tests.abuse.crowd import saturate
 from tests.abuse.house import House, running_house
 from tests.serving.colours import draw_photo, encode
 from tests.serving.processes import wait_until
@@ -46,22 +47,6 @@ async def ask_at_rate(address: str, rate_per_s: float, seconds: float) -> Answer
         return await asyncio.gather(*(ask(i / rate_per_s) for i in range(int(rate_per_s * seconds))))
 
 
-async def saturate(address: str, seconds: float, people: int = 16) -> float:
-    """Give the answers per second where each one asks again at once."""
-    done, end = 0, time.monotonic() + seconds
-
-    async def ask() -> None:
-        nonlocal done
-        while time.monotonic() < end:
-            async with session.post(f"{address}/v1/segment", data=PICTURE) as answer:
-                assert answer.status == 200
-            done += 1
-
-    async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(ask() for _ in range(people)))
-    return done / seconds
-
-
 def percentile(answers: Answers, share: float) -> float:
     """Give a percentile of the times of those that got a mask [s]."""
     return float(np.percentile([seconds for status, _, seconds in answers if status == 200], share))
@@ -72,7 +57,7 @@ def test_c1_c2_three_times_too_much(triton_environment: Environment, tmp_path: P
     """For a minute three times what can be answered is asked; afterwards it is as before within 5 s."""
     shutil.copytree(CHECKOUT / "model_repository", tmp_path / "models")
     with running_house(tmp_path / "gateway.log", tmp_path / "models") as house:
-        most = asyncio.run(saturate(house.address, 15.0))
+        most = asyncio.run(saturate(house.address, PICTURE, people=16, seconds=15.0))
         calm = asyncio.run(ask_at_rate(house.address, most / 4, 10.0))
         flood = asyncio.run(ask_at_rate(house.address, 3 * most, 60.0))
         time.sleep(5.0)
