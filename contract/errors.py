@@ -27,7 +27,10 @@ Every error that box2seg raises on purpose.
     │   ├── ManifestError         manifest missing, damaged, or its files differ from their sha256
     │   ├── ExportError           the exporter could not write a usable file
     │   ├── ParityError           two forms of one model disagree by more than the tolerance
-    │   └── PublishError          the version cannot be published as asked
+    │   ├── PublishError          the version cannot be published as asked
+    │   └── RegistryError         a history or verdict that cannot be read
+    │       ├── RegistryBusy      somebody else changes the versions now
+    │       └── PromotionRefused  the version may not answer: no gate, a failed gate, or one of another time
     ├── TrainingError             training cannot go on, such as with a loss that is no number
     ├── EngineError               inference itself
     │   ├── EngineUnavailable     the engine does not answer (now)
@@ -204,6 +207,18 @@ class ParityError(ModelError):
 
 class PublishError(ModelError):
     """The version cannot be published as asked."""
+
+
+class RegistryError(ModelError):
+    """A model's history, or what the gate found, cannot be read."""
+
+
+class RegistryBusy(RegistryError):
+    """Somebody else changes the model's versions at this moment."""
+
+
+class PromotionRefused(RegistryError):
+    """The version may not answer requests: its gate failed, or was not run against what is live now."""
 
 
 class TrainingError(Box2SegError):

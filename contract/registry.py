@@ -1,0 +1,179 @@
+"""Which version of a model answers, which waits, and who may change that: one at a time."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from contract.errors import RegistryBusy
+from contract.files import writing
+from contract.history import REGISTRY, Action, Event, append_events, read_history
+from contract.manifest import published_versions
+
+LOCK_FILE = "lock"
+
+
+class State(StrEnum):
+    """Where a version stands."""
+
+    CANDIDATE = "candidate"
+    CANARY = "canary"
+    LIVE = "live"
+    PREVIOUS = "previous"
+    RETIRED = "retired"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """
+    Where the versions of a model stand.
+
+    Args:
+        states: By version.
+        share: The part of requests that the canary answers, in [0, 1]; 0 where there is none.
+        shadow: The part of the other requests that the canary computes for comparison, in [0, 1].
+    """
+
+    states: dict[int, State] = field(default_factory=dict)
+    share: float = 0.0
+    shadow: float = 0.0
+
+    @property
+    def live(self) -> int | None:
+        """The version that answers."""
+        return self._one(State.LIVE)
+
+    @property
+    def previous(self) -> int | None:
+        """The version that a rollback goes back to."""
+        return self._one(State.PREVIOUS)
+
+    @property
+    def canary(self) -> int | None:
+        """The version that answers a share of the requests, or is only compared."""
+        return self._one(State.CANARY)
+
+    def _one(self, state: State) -> int | None:
+        return next((version for version, found in self.states.items() if found is state), None)
+
+
+def read_standing(model: Path) -> Standing:
+    """
+    Tell where the versions in a model's folder stand.
+
+    Without a history the newest answers, as if each had been promoted when it came. With one, a version that
+    it does not know is a candidate.
+
+    Raises:
+        RegistryError: If the history cannot be read.
+    """
+    versions = published_versions(model)
+    standing = fold(read_history(model) or _found_before(versions))
+    strangers = {version: State.CANDIDATE for version in versions if version not in standing.states}
+    return Standing({**standing.states, **strangers}, standing.share, standing.shadow)
+
+
+def fold(events: list[Event]) -> Standing:
+    """Tell where versions stand after these events."""
+    states: dict[int, State] = {}
+    share = shadow = 0.0
+    for event in events:
+        if event.action is Action.CANARY:
+            share, shadow = event.share, event.shadow
+        _apply(event, states)
+    return Standing(states, share, shadow) if State.CANARY in states.values() else Standing(states)
+
+
+@contextmanager
+def changing(model: Path) -> Iterator["Changes"]:
+    """
+    Have a model's registry to oneself while inside.
+
+    Raises:
+        RegistryBusy: If somebody else changes it now.
+        WriteError: If the folder cannot be written.
+    """
+    path = model / REGISTRY / LOCK_FILE
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("wb")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RegistryBusy(
+                f"{model}: somebody else is changing its versions now", hint="look again in a moment"
+            ) from error
+        yield Changes(model)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What may be done by whoever holds the lock; from `changing`."""
+
+    model: Path
+
+    def record(
+        self,
+        action: Action,
+        version: int,
+        *,
+        who: str,
+        why: str,
+        forced: bool = False,
+        share: float = 0.0,
+        shadow: float = 0.0,
+    ) -> Event:
+        """
+        Do it, by writing that it was done; whether it may be is the caller's business.
+
+        Raises:
+            RegistryError: If the history cannot be read.
+            WriteError: If it cannot be written.
+        """
+        event = Event(_now(), action, version, who, why, forced, share, shadow)
+        known = read_history(self.model)
+        before = [] if known else _found_before([v for v in published_versions(self.model) if v != version])
+        append_events(self.model, [*before, event])
+        return event
+
+
+def _apply(event: Event, states: dict[int, State]) -> None:
+    match event.action:
+        case Action.PUBLISH | Action.WITHDRAW:
+            states[event.version] = State.CANDIDATE
+        case Action.CANARY:
+            _move(states, State.CANARY, State.CANDIDATE)
+            states[event.version] = State.CANARY
+        case Action.PROMOTE:
+            if states.get(event.version) is not State.LIVE:
+                _move(states, State.PREVIOUS, State.RETIRED)
+                _move(states, State.LIVE, State.PREVIOUS)
+            states[event.version] = State.LIVE
+        case Action.ROLLBACK:
+            _move(states, State.LIVE, State.REJECTED)
+            states[event.version] = State.LIVE
+        case Action.REJECT:
+            states[event.version] = State.REJECTED
+        case Action.COLLECT:
+            states.pop(event.version, None)
+
+
+def _move(states: dict[int, State], before: State, after: State) -> None:
+    for version, state in states.items():
+        if state is before:
+            states[version] = after
+
+
+def _found_before(versions: list[int]) -> list[Event]:
+    """Give what must have happened to versions that came before there was a history."""
+    why = "found here before there was a history"
+    return [Event(_now(), Action.PROMOTE, version, "box2seg", why) for version in versions]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
