@@ -18,6 +18,7 @@ from serving.errors import outcome_of
 from serving.health import Witness
 from serving.lanes import Lanes
 from serving.models import Models
+from serving.precedence import Precedence
 from serving.segmenter import Segmenter
 from serving.settings import Settings
 from serving.telemetry import Stopwatch, Telemetry
@@ -58,6 +59,7 @@ class Gateway:
         watch: Stopwatch,
         deadline: Deadline | None = None,
         confident: bool = False,
+        behind: bool = False,
     ) -> T:
         """
         Segment one photo and count what became of it; see `Segmenter.segment`.
@@ -67,7 +69,7 @@ class Gateway:
         deadline = deadline or Deadline.after(self.settings.timeout_s)
         with self._counted(watch, manifest):
             return await self.segmenter.segment(
-                read, manifest, write, watch=watch, deadline=deadline, confident=confident
+                read, manifest, write, watch=watch, deadline=deadline, confident=confident, behind=behind
             )
 
     async def infer(
@@ -101,9 +103,17 @@ class Gateway:
         self.witness.check()
         self.segmenter.admission.check()
 
-    async def room(self, deadline: Deadline) -> None:
-        """Wait until a photo would be let in, or its time is over: for those who bring many, at any pace."""
-        await self.segmenter.admission.room(left_s=deadline.left_s())
+    @asynccontextmanager
+    async def room(self, deadline: Deadline) -> AsyncIterator[None]:
+        """
+        Wait until a photo would be let in, and have its room while inside: for those who bring many.
+
+        Raises:
+            Overloaded: If its time is over before.
+        """
+        async with self.segmenter.precedence.place(deadline.left_s()):
+            await self.segmenter.admission.room(left_s=deadline.left_s())
+            yield
 
     async def why_not_ready(self) -> str | None:
         """Say why requests cannot be answered now; None when each model proved that they can."""
@@ -174,10 +184,15 @@ def create_gateway(settings: Settings, engine: Engine, *, metrics: Path | None =
     telemetry = Telemetry(metrics)
     admission = Admission(places=settings.concurrency, queue=settings.queue, tell=telemetry.note_load)
     lanes = Lanes(places=max(1, settings.concurrency // 2), run=settings.join) if settings.join > 1 else None
+    precedence = Precedence(
+        places=max(1, settings.concurrency // 4),
+        at_once=settings.join,
+        patience_s=settings.timeout_s / 4,
+    )
     return Gateway(
         settings=settings,
         models=Models(settings.repository, witness),
         witness=witness,
-        segmenter=Segmenter(witness, threads, admission, lanes),
+        segmenter=Segmenter(witness, threads, admission, lanes, precedence),
         telemetry=telemetry,
     )

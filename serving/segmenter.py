@@ -17,6 +17,7 @@ from serving.admission import Admission
 from serving.deadline import Deadline, within
 from serving.engines import Engine
 from serving.lanes import Lanes
+from serving.precedence import Precedence
 from serving.telemetry import Stopwatch
 
 P = ParamSpec("P")
@@ -33,12 +34,14 @@ class Segmenter:
         threads: Where pixels are worked on.
         admission: How many photos are held in memory at once; others wait as they came, compressed.
         lanes: How they go to the engine; where None, as they come.
+        precedence: Who gives way to whom.
     """
 
     engine: Engine
     threads: Executor
     admission: Admission = field(default_factory=Admission)
     lanes: Lanes | None = None
+    precedence: Precedence = field(default_factory=Precedence)
 
     async def segment(
         self,
@@ -49,6 +52,7 @@ class Segmenter:
         watch: Stopwatch,
         deadline: Deadline | None = None,
         confident: bool = False,
+        behind: bool = False,
     ) -> T:
         """
         Segment one photo, with two trips to the threads: what comes before the network and what comes after.
@@ -60,6 +64,7 @@ class Segmenter:
             watch: Takes the times of "queue", "decode", "infer" and "encode".
             deadline: By when; where None, the engine's own patience alone holds.
             confident: Give the Segmentation its confidence too: one more resize, one more byte per pixel.
+            behind: Give way to photos that are not; for those of batches.
 
         Returns:
             What `write` gave.
@@ -71,12 +76,14 @@ class Segmenter:
             Overloaded: If too many wait already.
         """
         async with within(deadline), AsyncExitStack() as stack:
+            if not behind:
+                stack.enter_context(self.precedence.ahead())
             with watch.stage("queue"):
                 await stack.enter_async_context(self._place(1, deadline))
             with watch.stage("decode"):
                 photo, fit, frame = await self._run(_fit_photo, read, manifest)
             with watch.stage("infer"):
-                labels, confidence = await self._compute(frame[None], manifest, deadline)
+                labels, confidence = await self._compute(frame[None], manifest, deadline, behind=behind)
             with watch.stage("encode"):
                 return await self._run(
                     _finish, photo, fit, labels[0], confidence[0], manifest, write, confident=confident
@@ -108,6 +115,7 @@ class Segmenter:
             EngineError, DeadlineExceeded, Overloaded: As `segment` does.
         """
         async with within(deadline), AsyncExitStack() as stack:
+            stack.enter_context(self.precedence.ahead())
             with watch.stage("queue"):
                 await stack.enter_async_context(self._place(len(images), deadline))
             with watch.stage("infer"):
@@ -120,10 +128,13 @@ class Segmenter:
         return self.admission.place(left_s=deadline.left_s() if deadline else math.inf, photos=photos)
 
     async def _compute(
-        self, images: Uint8, manifest: Manifest, deadline: Deadline | None
+        self, images: Uint8, manifest: Manifest, deadline: Deadline | None, *, behind: bool = False
     ) -> tuple[Uint8, Uint8]:
         """Run the network on frames of one shape when it is their turn."""
-        async with self._turn(manifest, (images.shape[1], images.shape[2])):
+        async with (
+            self.precedence.turn() if behind else nullcontext(),
+            self._turn(manifest, (images.shape[1], images.shape[2])),
+        ):
             return await self.engine.infer(
                 manifest.name,
                 manifest.version,

@@ -69,8 +69,8 @@ class Settings(BaseSettings):
 
     join: int = Field(default=1, gt=0)
     """
-    Photos of one shape that go to Triton in a row, past others, so that it computes them together: 8 for a
-    GPU; on a CPU nothing is gained.
+    Photos of one shape that go to Triton in a row, past others, so that it computes them together, and photos
+    of batches that are there at once: 8 for a GPU; on a CPU nothing is gained.
     """
 
     header_timeout_s: float = Field(default=10.0, gt=0)

@@ -112,8 +112,8 @@ async def _segment_one(
     line: dict[str, Any] = {"index": index, "name": upload.name}
     request_id = request.state.request_id
     try:
-        await gateway.room(start_deadline(request))
-        answer = await order.fill(upload.data, gateway, deadline=start_deadline(request))
+        async with gateway.room(start_deadline(request)):
+            answer = await order.fill(upload.data, gateway, deadline=start_deadline(request), behind=True)
     except Exception as error:  # whatever becomes of one photo, the others get their lines
         status = status_of(error)
         if status is HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -99,9 +99,11 @@ class Order:
     form: Format
     refinement: Refinement
 
-    async def fill(self, data: bytes, gateway: Gateway, *, deadline: Deadline | None = None) -> Answer:
+    async def fill(
+        self, data: bytes, gateway: Gateway, *, deadline: Deadline | None = None, behind: bool = False
+    ) -> Answer:
         """
-        Segment one photo, by the deadline or in the time that the settings allow.
+        Segment one photo, by the deadline or in the time that the settings allow; behind all that are not.
 
         Raises:
             ImageError: If the bytes are no photo that can be read.
@@ -117,6 +119,7 @@ class Order:
             watch=watch,
             deadline=deadline,
             confident=self.form.confident or self.refinement.confident,
+            behind=behind,
         )
         return Answer(body, self.headers() | {"Server-Timing": watch.server_timing()} | headers)
 
