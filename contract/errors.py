@@ -30,7 +30,7 @@ Every error that box2seg raises on purpose.
     │   ├── PublishError          the version cannot be published as asked
     │   └── RegistryError         a history or verdict that cannot be read
     │       ├── RegistryBusy      somebody else changes the versions now
-    │       └── PromotionRefused  the version may not answer: no gate, a failed gate, or one of another time
+    │       └── PromotionRefused  not allowed for this version: its gate failed, or its state is another
     ├── TrainingError             training cannot go on, such as with a loss that is no number
     ├── EngineError               inference itself
     │   ├── EngineUnavailable     the engine does not answer (now)
@@ -218,7 +218,11 @@ class RegistryBusy(RegistryError):
 
 
 class PromotionRefused(RegistryError):
-    """The version may not answer requests: its gate failed, or was not run against what is live now."""
+    """
+    What was asked of a version is not allowed as it stands.
+
+    Its gate failed or was not run against what is live now, or it is live, retired or rejected already.
+    """
 
 
 class TrainingError(Box2SegError):

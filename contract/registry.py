@@ -1,12 +1,14 @@
 """Which version of a model answers, which waits, and who may change that: one at a time."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
 
 from contract.errors import RegistryBusy
 from contract.files import writing
@@ -66,7 +68,7 @@ def read_standing(model: Path) -> Standing:
     Tell where the versions in a model's folder stand.
 
     Without a history the newest answers, as if each had been promoted when it came. With one, a version that
-    it does not know is a candidate.
+    it does not know is a candidate, and the first one published where none was live answers at once.
 
     Raises:
         RegistryError: If the history cannot be read.
@@ -89,9 +91,13 @@ def fold(events: list[Event]) -> Standing:
 
 
 @contextmanager
-def changing(model: Path) -> Iterator["Changes"]:
+def changing(model: Path, *, wait_s: float = 0.0) -> Iterator["Changes"]:
     """
     Have a model's registry to oneself while inside.
+
+    Args:
+        model: The model's folder in the repository.
+        wait_s: How long to wait while somebody else has it [s].
 
     Raises:
         RegistryBusy: If somebody else changes it now.
@@ -102,12 +108,13 @@ def changing(model: Path) -> Iterator["Changes"]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("wb")
     with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RegistryBusy(
-                f"{model}: somebody else is changing its versions now", hint="look again in a moment"
-            ) from error
+        until = time.monotonic() + wait_s
+        while not _locked(handle):
+            if time.monotonic() >= until:
+                raise RegistryBusy(
+                    f"{model}: somebody else is changing its versions now", hint="look again in a moment"
+                )
+            time.sleep(0.02)
         yield Changes(model)
 
 
@@ -135,16 +142,42 @@ class Changes:
             RegistryError: If the history cannot be read.
             WriteError: If it cannot be written.
         """
+        new = version if action is Action.PUBLISH else None
         event = Event(_now(), action, version, who, why, forced, share, shadow)
-        known = read_history(self.model)
-        before = [] if known else _found_before([v for v in published_versions(self.model) if v != version])
-        append_events(self.model, [*before, event])
+        append_events(self.model, [*self._found_before(without=new), event])
         return event
+
+    def adopt(self) -> None:
+        """
+        Begin the history with what was found, where there is none; a version that comes later is new to it.
+
+        Raises:
+            RegistryError: If the history cannot be read.
+            WriteError: If it cannot be written.
+        """
+        if found := self._found_before():
+            append_events(self.model, found)
+
+    def _found_before(self, without: int | None = None) -> list[Event]:
+        if read_history(self.model):
+            return []
+        return _found_before([found for found in published_versions(self.model) if found != without])
+
+
+def _locked(handle: BinaryIO) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _apply(event: Event, states: dict[int, State]) -> None:
     match event.action:
-        case Action.PUBLISH | Action.WITHDRAW:
+        case Action.PUBLISH:
+            answered = State.LIVE in states.values()
+            states[event.version] = State.CANDIDATE if answered else State.LIVE
+        case Action.WITHDRAW:
             states[event.version] = State.CANDIDATE
         case Action.CANARY:
             _move(states, State.CANARY, State.CANDIDATE)
