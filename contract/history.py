@@ -107,6 +107,18 @@ def append_events(model: Path, events: list[Event]) -> None:
             stream.write(lines.encode())
             stream.flush()
             os.fsync(stream.fileno())
+        if not end:  # without its first lines the newest version would answer
+            _sync(path.parent)
+            _sync(path.parent.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Wait until a folder's names are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _whole_lines_end(path: Path) -> int:
