@@ -54,7 +54,7 @@ class Witness:
         self._probes: dict[tuple[str, int], asyncio.Task[bool]] = {}
         self._owing_since: float | None = None
         self._quickest_s = math.inf
-        self._pending = 0
+        self._pending: list[int] = []  # images of each question under way
         self._asked_at = 0.0
         self._heard_at = 0.0
 
@@ -79,7 +79,7 @@ class Witness:
     def is_suspect(self) -> bool:
         """Tell whether a probe is due: the engine hangs, or has been silent though it was asked."""
         silence_s = time.monotonic() - max(self._asked_at, self._heard_at)
-        return self._owing_since is not None or (self._pending > 0 and silence_s > SILENCE_S)
+        return self._owing_since is not None or (bool(self._pending) and silence_s > SILENCE_S)
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Load a version; see `Engine`."""
@@ -127,7 +127,8 @@ class Witness:
     @property
     def _patience_s(self) -> float:
         usual_s = 0.0 if math.isinf(self._quickest_s) else self._quickest_s
-        return max(PROBE_TIMEOUT_S, SLOWER_THAN_EVER * usual_s)
+        # A probe waits for a tensor of many images that came before it, and none is answered meanwhile.
+        return max(PROBE_TIMEOUT_S, SLOWER_THAN_EVER * usual_s * max(self._pending, default=1))
 
     async def _probe(self, manifest: Manifest) -> bool:
         self._owing_since = self._owing_since or time.monotonic()
@@ -147,7 +148,7 @@ class Witness:
     ) -> tuple[Uint8, Uint8]:
         began = time.monotonic()
         self._asked_at = self._asked_at if self._pending else began
-        self._pending += 1
+        self._pending.append(len(images))
         try:
             answer = await self._engine.infer(model, version, images, timeout_s=timeout_s)
         except EngineError as error:
@@ -156,9 +157,9 @@ class Witness:
                 self._hear()
             raise
         finally:
-            self._pending -= 1
+            self._pending.remove(len(images))
         self._hear()
-        self._quickest_s = min(self._quickest_s, self._heard_at - began)
+        self._quickest_s = min(self._quickest_s, (self._heard_at - began) / len(images))
         self._answered[model, version] = self._heard_at
         return answer
 

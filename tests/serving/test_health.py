@@ -109,6 +109,36 @@ def test_a_slow_engine_does_not_hang(tmp_path: Path, manifest: Manifest) -> None
     assert asyncio.run(prove()) == [False, True, True, True]
 
 
+def test_a_large_tensor_is_no_hang(tmp_path: Path, manifest: Manifest) -> None:
+    """While an engine of 0.5 s an image computes eight at once, and says nothing, it counts as alive."""
+
+    class PerImage(LocalEngine):
+        """One question after the other, half a second for each image."""
+
+        turn = asyncio.Lock()
+
+        async def infer(
+            self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
+        ) -> tuple[Uint8, Uint8]:
+            """Sleep, then answer."""
+            async with self.turn:
+                await asyncio.sleep(0.5 * len(images))
+                return await super().infer(model, version, images, timeout_s=timeout_s)
+
+    async def ask() -> bool:
+        witness = Witness(PerImage())
+        await witness.load(manifest, tmp_path / "box2seg" / "1")
+        await witness.infer("box2seg", 1, np.zeros((1, 64, 96, 3), np.uint8))
+        await asyncio.sleep(FRESH_S + 0.05)
+        tensor = asyncio.create_task(witness.infer("box2seg", 1, np.zeros((8, 64, 96, 3), np.uint8)))
+        await asyncio.sleep(0)
+        proved = await witness.prove(manifest)
+        await tensor
+        return proved
+
+    assert asyncio.run(ask())
+
+
 def test_a_hang_ends_with_the_first_word(tmp_path: Path, manifest: Manifest) -> None:
     """An engine that says nothing to a probe is not asked by requests, until it answers that probe."""
     engine = HangingEngine()
