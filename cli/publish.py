@@ -53,7 +53,7 @@ def _what_follows(folder: Path, standing: Standing) -> str:
         )
     return (
         f"published {name} version {version} as a candidate; version {standing.live} goes on answering\n"
-        f"next: `box2seg gate {version} --golden FOLDER{_where(folder)}` compares the two on photos with masks,\n"
+        f"next: `box2seg gate {version} --golden FOLDER{_where(folder)}` compares the two, and\n"
         f"`box2seg models promote {version}{_where(folder)}` lets it answer"
     )
 

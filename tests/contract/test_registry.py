@@ -2,12 +2,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from contract.errors import RegistryBusy, RegistryError
 from contract.history import Action, Event, append_events, history_path, read_history
+from contract.manifest import MODEL_FILE
 from contract.registry import Standing, State, changing, fold, read_standing
 from tests.contract.repositories import add_version
 
@@ -108,7 +110,9 @@ def test_the_first_event_writes_what_was_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.case("E3")
-def test_a_version_that_the_history_does_not_know(tmp_path: Path) -> None:
+def test_a_version_that_the_history_does_not_know(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """What somebody copied beside a history waits as a candidate, whatever its number."""
     add_version(tmp_path, 1)
     with changing(tmp_path) as changes:
@@ -116,6 +120,10 @@ def test_a_version_that_the_history_does_not_know(tmp_path: Path) -> None:
     add_version(tmp_path, 7)
     standing = read_standing(tmp_path)
     assert (standing.live, standing.states[7]) == (1, State.CANDIDATE)
+    (tmp_path / "8").mkdir()
+    (tmp_path / "8" / MODEL_FILE).write_bytes(b"half copied")
+    assert read_standing(tmp_path) == standing
+    record_property("seen", "copied by hand: a candidate; without its manifest: nothing")
 
 
 def test_a_broken_history_is_not_guessed_at(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -148,7 +149,9 @@ def test_somebody_else_changes_the_versions(run: Path, root: Path) -> None:
 
 @pytest.mark.case("E3")
 @pytest.mark.parametrize("history", [True, False], ids=["history", "no history"])
-def test_killed_between_the_version_and_its_event(run: Path, root: Path, history: bool) -> None:
+def test_killed_between_the_version_and_its_event(
+    run: Path, root: Path, history: bool, record_property: Callable[[str, object], None]
+) -> None:
     """A version whose publisher died before it could say so is a candidate, and promoted as any other."""
     publish(run, name="pets", root=root)
     if not history:
@@ -164,6 +167,7 @@ def test_killed_between_the_version_and_its_event(run: Path, root: Path, history
     assert read_standing(root / "pets").states == {1: State.LIVE, 2: State.CANDIDATE}
     promote(root / "pets", 2, who="ann", why="it is fine", force=True)
     assert read_standing(root / "pets").live == 2
+    record_property("seen", "publisher killed before its event: a candidate")
 
 
 def test_a_version_can_be_read_by_others(run: Path, root: Path) -> None:
