@@ -61,7 +61,7 @@ def canary(
     from contract.promotion import start_canary
 
     start_canary(repository / model, version, who=who, why=why, share=share, shadow=shadow, force=force)
-    _say(f"{model}: version {version} is the canary: {shares(share, shadow)}")
+    _say(f"{model}: version {version} is the {shares(share, shadow)}")
     _say(f"next: `box2seg models promote {version}`, or `withdraw`, or `reject {version} --why REASON`")
 
 

@@ -28,7 +28,11 @@ def list_versions(model: Model = "box2seg", repository: Repository = ROOT, as_js
     if as_json:
         _print_json([summary(card) for card in reversed(cards)])
     else:
-        open_console().print(version_table(cards))
+        console = open_console()
+        console.print(version_table(cards, console.width))
+        for card in cards:
+            if card.problem:
+                console.print(f"version {card.version}: {card.problem}", soft_wrap=True, markup=False)
 
 
 def show(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from contract.history import Action, Event
@@ -15,11 +15,13 @@ from contract.registry import State
 
 if TYPE_CHECKING:
     from cli.cards import Card
-    from contract.manifest import Manifest
     from contract.verdict import Verdict
 
 WIDTH = 160
 """Where no terminal says how wide it is [characters]."""
+
+ROOMY = 120
+"""From here on a row of the list has room for a sentence [characters]."""
 
 COLOURS = {
     State.LIVE: "bold green",
@@ -29,6 +31,7 @@ COLOURS = {
     State.RETIRED: "dim",
     State.REJECTED: "red",
 }
+WAITING = (State.CANDIDATE, State.CANARY)
 NOTHING = "-"
 
 
@@ -40,20 +43,19 @@ def open_console() -> Console:
     return console
 
 
-def version_table(cards: list[Card]) -> Table:
-    """Draw a row per version, the newest first."""
-    table = Table(
-        "version", "state", "created (UTC)", "mIoU", "precision", "size", "gate", "last", box=SIMPLE_HEAD
-    )
+def version_table(cards: list[Card], width: int) -> Table:
+    """Draw a row per version, the newest first; what was last done to it where that has room [characters]."""
+    score = _score_name(cards)
+    columns = ("version", "state", "created", score, "precision", "size", "gate")
+    table = Table(*(Column(name, no_wrap=True) for name in columns), box=SIMPLE_HEAD)
+    roomy = width >= ROOMY
+    if roomy:
+        table.add_column("last")
     for card in reversed(cards):
-        last = card.events[-1] if card.events else None
-        told = Text(card.problem, "red") if card.problem else Text(sentence(last) if last else NOTHING)
-        created = minute(card.manifest.created) if card.manifest else NOTHING
-        score = mean_iou(card.manifest) if card.manifest else NOTHING
-        table.add_row(
-            *(str(card.version), state_words(card), created, score, card.precision or NOTHING),
-            *(megabytes(card.size_bytes), gate_words(card), told),
-        )
+        created = card.manifest.created[:10] if card.manifest else NOTHING
+        words = (created, _score(card, score), card.precision or NOTHING, megabytes(card.size_bytes))
+        last = [_last(card)] if roomy else []
+        table.add_row(str(card.version), state_words(card), *words, gate_words(card), *last)
     return table
 
 
@@ -76,19 +78,20 @@ def check_table(verdict: Verdict) -> Table:
 
 
 def state_words(card: Card) -> Text:
-    """Say where a version stands; of the canary also what it is given."""
-    words = str(card.state)
+    """Say where a version stands; of the canary also its share, or its shadow where it answers nobody."""
+    words, standing = str(card.state), card.standing
     if card.state is State.CANARY:
-        words += f" {shares(card.standing.share, card.standing.shadow)}"
+        words = shares(standing.share, 0) if standing.share else shares(0, standing.shadow)
     return Text(words, COLOURS[card.state])
 
 
 def gate_words(card: Card) -> str:
-    """Say what the gate made of a version."""
+    """Say what the gate made of a version; "outdated" of one that waits where another is live since."""
     if card.verdict is None:
         return NOTHING
-    decided = "passed" if card.verdict.passed else "refused"
-    return decided if card.verdict.against is None else f"{decided}, against {card.verdict.against}"
+    if card.state in WAITING and card.verdict.against != card.standing.live:
+        return "outdated"
+    return "passed" if card.verdict.passed else "refused"
 
 
 def sentence(event: Event) -> str:
@@ -99,23 +102,14 @@ def sentence(event: Event) -> str:
 
 def deed(event: Event) -> str:
     """Say what was done in a word or two."""
-    words = str(event.action)
-    if event.action is Action.CANARY:
-        words += f" {shares(event.share, event.shadow)}"
+    words = shares(event.share, event.shadow) if event.action is Action.CANARY else str(event.action)
     return f"{words} (forced)" if event.forced else words
 
 
 def shares(share: float, shadow: float) -> str:
     """Say what a canary is given."""
-    return f"{100 * share:g} %" + (f", shadow {100 * shadow:g} %" if shadow else "")
-
-
-def mean_iou(manifest: Manifest) -> str:
-    """Give the first mean IoU that was measured, with its name."""
-    found = [(name, value) for name, value in manifest.scores.items() if "mIoU" in name]
-    if not found or math.isnan(found[0][1]):
-        return NOTHING
-    return f"{found[0][1]:.4f} {found[0][0]}"
+    words = [f"canary {100 * share:g} %"] * bool(share) + [f"shadow {100 * shadow:g} %"] * bool(shadow)
+    return ", ".join(words)
 
 
 def minute(time: str) -> str:
@@ -126,3 +120,20 @@ def minute(time: str) -> str:
 def megabytes(count: int) -> str:
     """Give a size in MB."""
     return f"{count / 1e6:.1f} MB" if count else NOTHING
+
+
+def _last(card: Card) -> Text:
+    if card.problem:
+        return Text(card.problem, "red")
+    return Text(sentence(card.events[-1]) if card.events else NOTHING)
+
+
+def _score_name(cards: list[Card]) -> str:
+    """Give the first mean IoU that the newest version was measured by; versions are compared by one."""
+    names = (name for card in reversed(cards) if card.manifest for name in card.manifest.scores)
+    return next((name for name in names if "mIoU" in name), "mIoU")
+
+
+def _score(card: Card, name: str) -> str:
+    value = card.manifest.scores.get(name, math.nan) if card.manifest else math.nan
+    return NOTHING if math.isnan(value) else f"{value:.4f}"

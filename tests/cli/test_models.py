@@ -1,13 +1,18 @@
 """`box2seg models`: look at versions and change where they stand, as typed."""
 
 import getpass
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
+from cli.cards import read_cards
+from cli.tables import version_table
 from contract.geometry import FitRule
 from contract.history import history_path, read_history
 from contract.registry import changing, read_standing
@@ -73,12 +78,32 @@ def test_the_list(repository: Path) -> None:
     lines = [line.split() for line in done(repository, "list").splitlines()]
     rows = {words[0]: " ".join(words[1:]) for words in lines if words and words[0].isdecimal()}
     assert list(rows) == ["3", "2", "1"]
-    assert rows["3"].startswith("candidate 2026-11-21 12:00 0.7300 val mIoU3 fp32")
-    assert "refused, against 1" in rows["3"]
+    assert re.fullmatch(r"candidate 2026-11-21 0\.7300 fp32 0\.0 MB refused -", rows["3"])
     assert rows["2"].startswith("canary 10 %")
-    assert "passed, against 1" in rows["2"]
+    assert " passed " in rows["2"]
     assert "canary 10 % by ann" in rows["2"]
     assert rows["1"].startswith("live")
+
+
+def test_the_list_where_there_is_little_room(repository: Path) -> None:
+    """On 80 columns each version is one line, without the sentence."""
+    cards = read_cards(repository / "pets")
+    console = Console(width=80, file=io.StringIO())
+    console.print(version_table(cards, console.width))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split()[:2] for line in lines if line.strip()[:1].isdecimal()] == [
+        ["3", "candidate"],
+        ["2", "candidate"],
+        ["1", "live"],
+    ]
+
+
+def test_a_verdict_of_another_time(repository: Path) -> None:
+    """A version that was compared with what is not live any more says so, until the gate looks again."""
+    done(repository, "promote", 2)
+    assert " outdated " in done(repository, "list")
+    judge(repository / "pets", 3, against=2)
+    assert " outdated " not in done(repository, "list")
 
 
 def test_the_list_as_json(repository: Path) -> None:
