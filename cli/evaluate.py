@@ -92,12 +92,11 @@ def evaluate(
         check_picture_name(pictures)
 
     view = View(long_side, read_scales(scales), flip)
-    in_boxes = grabcut or as_teacher
     _refuse_what_does_not_go_together(
-        runs or [], grabcut, view, in_boxes=in_boxes, drawn=bool(worst or best or pictures)
+        runs or [], grabcut, view, as_teacher=as_teacher, drawn=bool(worst or best or pictures)
     )
     if as_teacher:
-        contestants = [_teacher(run) for run in runs or []]
+        contestants = [_teacher(run, view) for run in runs or []]
     else:
         contestants = (
             [_grabcut(recipe)] if grabcut else [_contestant(run, view, device) for run in runs or []]
@@ -209,7 +208,7 @@ def find_device(name: str) -> torch.device:
 
 
 def _refuse_what_does_not_go_together(
-    runs: list[Path], grabcut: bool, view: View, *, in_boxes: bool, drawn: bool
+    runs: list[Path], grabcut: bool, view: View, *, as_teacher: bool, drawn: bool
 ) -> None:
     from contract.errors import ConfigurationError
 
@@ -217,11 +216,13 @@ def _refuse_what_does_not_go_together(
         raise ConfigurationError(
             "name a run, or say --grabcut", hint="box2seg evaluate runs/first --data DIR"
         )
-    if in_boxes and (view.long_side is not None or not view.plain):
+    if grabcut and (view.long_side is not None or not view.plain):
         raise ConfigurationError(
             "--long-side, --scales and --flip are for networks; GrabCut sees the photo as it is",
-            hint="leave them out, or name a run without --grabcut and --as-teacher",
+            hint="leave them out, or name a run without --grabcut",
         )
+    if as_teacher and view.flip:
+        raise ConfigurationError("a teacher sees mirror images anyhow", hint="leave --flip out")
     if len(runs) > 1 and drawn:
         raise ConfigurationError(
             f"--pictures, --worst and --best show one run, got {len(runs)}", hint="name one run"
@@ -252,7 +253,7 @@ def _grabcut(recipe: str) -> Contestant:
     )
 
 
-def _teacher(run: Path) -> Contestant:
+def _teacher(run: Path, view: View) -> Contestant:
     from training.checkpoint import load_checkpoint
     from training.evaluate import prior_segmenter
     from training.priors.grabcut import GrabCut
@@ -260,7 +261,8 @@ def _teacher(run: Path) -> Contestant:
     from training.teacher import Teacher
 
     checkpoint, recipe = load_checkpoint(run), find_recipe("voc_boxes_second")
-    prior = Teacher(run, recipe.teacher_side, GrabCut(recipe.grabcut_iterations))
+    side = view.long_side or recipe.teacher_side
+    prior = Teacher(run, side, GrabCut(recipe.grabcut_iterations), view.scales)
     unscored = tuple(checkpoint.recipe.get("unscored", ()))
     return Contestant(f"{run} in boxes", checkpoint.classes, unscored, prior_segmenter(prior))
 

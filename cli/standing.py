@@ -91,8 +91,9 @@ def history(model: Model = "box2seg", repository: Repository = ROOT, as_json: As
     from contract.history import read_history
     from contract.permission import check_model
 
-    check_model(repository / model)
     events = read_history(repository / model)
+    if not events:
+        check_model(repository / model)
     if as_json:
         return _print_json([event_content(event) for event in events])
     if not events:

@@ -77,7 +77,7 @@ def build_prior(recipe: Recipe) -> Prior:
                 f"{', '.join(recipe.classes)}",
                 hint="name a teacher of the same classes, in the same order",
             )
-        return Teacher(Path(recipe.teacher), recipe.teacher_side, grabcut)
+        return Teacher(Path(recipe.teacher), recipe.teacher_side, grabcut, recipe.teacher_scales)
     if recipe.prior == "sam":
         if not recipe.sam:
             raise ConfigurationError("prior=sam loads weights of SAM", hint="--set sam=FOLDER_OR_HUB_NAME")

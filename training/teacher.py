@@ -16,7 +16,7 @@ from contract.classes import BACKGROUND
 from contract.errors import CheckpointError
 from contract.geometry import FitRule
 from training.checkpoint import CHECKPOINT_FILE, load_checkpoint
-from training.evaluate import mean_probabilities
+from training.evaluate import mean_probabilities, scaled_rules
 from training.networks.segmentation import SegmentationNetwork
 from training.priors.grabcut import GrabCut
 from training.priors.stacking import stack_objects
@@ -38,16 +38,19 @@ class Teacher:
         run: A run's folder or checkpoint.
         long_side: Long side at which its network sees the photo [px].
         grabcut: Cuts, and guesses alone where the network sees too little of a box.
+        scales: Of that side; probabilities are averaged over them, and over mirror images.
     """
 
     run: Path
     long_side: int
     grabcut: GrabCut
+    scales: tuple[float, ...] = (1.0,)
 
     @property
     def key(self) -> str:
         """Names weights and settings; see `Prior.key`."""
-        return f"teacher-{_digest(self.run)}-{self.long_side}-{self.grabcut.key}"
+        several = "" if self.scales == (1.0,) else "-" + "-".join(f"{scale:g}" for scale in self.scales)
+        return f"teacher-{_digest(self.run)}-{self.long_side}{several}-{self.grabcut.key}"
 
     def guess(self, image: Uint8, boxes: tuple[Box, ...]) -> Uint8:
         """Guess the label of each pixel; see `Prior.guess`."""
@@ -64,9 +67,9 @@ class Teacher:
 
     def _see(self, image: Uint8) -> Probabilities:
         network, fit = _load(self.run)
-        rule = FitRule(self.long_side, fit.multiple)
+        rules = scaled_rules(FitRule(self.long_side, fit.multiple), self.scales)
         size = (image.shape[0], image.shape[1])
-        seen: Probabilities = mean_probabilities(network, image, [rule], CPU, size, flip=True).numpy()
+        seen: Probabilities = mean_probabilities(network, image, rules, CPU, size, flip=True).numpy()
         return seen
 
 

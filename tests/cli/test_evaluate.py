@@ -156,7 +156,7 @@ def test_grabcut_is_scored_alike(data: Path) -> None:
         ([], "name a run, or say --grabcut"),
         (["RUN", "--grabcut"], "name a run, or say --grabcut"),
         (["--grabcut", "--flip"], "GrabCut sees the photo as it is"),
-        (["RUN", "--as-teacher", "--flip"], "GrabCut sees the photo as it is"),
+        (["RUN", "--as-teacher", "--flip"], "sees mirror images anyhow"),
         (["RUN", "RUN", "--worst", "1"], "show one run, got 2"),
         (["RUN", "--scales", "large"], "expected numbers with commas between them, got 'large'"),
         (["RUN", "--scales", "0"], "expected numbers above 0"),

@@ -70,6 +70,7 @@ def test_what_a_killed_writer_left_never_counted(tmp_path: Path, left: str) -> N
             {"time": TIME, "action": "publish", "version": 2, "who": "ann", "why": "", "mood": "good"}
         ),
         json.dumps({"time": TIME, "action": "publish", "version": 2, "who": "ann"}),
+        json.dumps({"time": TIME, "action": "canary", "version": 2, "who": "", "why": "", "share": "much"}),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:

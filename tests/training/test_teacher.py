@@ -72,6 +72,17 @@ def test_key_follows_the_weights(run: Path, tmp_path: Path) -> None:
     other.write_bytes(file.read_bytes() + b"x")
     assert Teacher(other, 96, GrabCut()).key != same
     assert Teacher(run, 128, GrabCut()).key != same
+    assert Teacher(run, 96, GrabCut(), (0.75, 1.25)).key != same
+
+
+def test_several_scales_are_averaged(run: Path) -> None:
+    """At two scales the network's probabilities are the mean of those at each alone."""
+    photo, _ = draw_photo([(CAT, 20, 10, 60, 54)], seed=3)
+    one, two, both = (
+        Teacher(run, 64, GrabCut(), scales)._see(photo) for scales in ((1.0,), (2.0,), (1.0, 2.0))
+    )
+    assert not np.allclose(one, two, atol=1e-3)
+    assert both == pytest.approx((one + two) / 2, abs=1e-5)
 
 
 def test_teachers_that_cannot_teach(run: Path, tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class Recipe:
     """The run or checkpoint that prior=teacher asks."""
     teacher_side: int = 320
     """Long side at which it is asked [px]; in boxes a smaller photo, seen more at once, is often better."""
+    teacher_scales: tuple[float, ...] = (1.0,)
+    """Scales of that side over which its probabilities are averaged."""
     sam: str = ""
     """The weights that prior=sam loads: a folder, or a name on the hub such as facebook/sam-vit-base."""
     width: int = 64
@@ -125,6 +127,10 @@ class Recipe:
         self._refuse(
             self.teacher_side % 32 or self.teacher_side < 32,
             f"teacher_side: a multiple of 32, got {self.teacher_side}",
+        )
+        self._refuse(
+            not self.teacher_scales or min(self.teacher_scales) <= 0,
+            f"teacher_scales: numbers above 0, got {self.teacher_scales}",
         )
         self._refuse(not 0 <= self.gamma <= 1, f"gamma: in [0, 1], got {self.gamma}")
         self.class_map, self.fit, self.network  # noqa: B018 (each refuses what cannot work)
