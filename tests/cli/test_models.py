@@ -8,46 +8,23 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from cli.__main__ import app
 from cli.cards import read_cards
 from cli.tables import version_table
 from contract.geometry import FitRule
 from contract.history import history_path, read_history
-from contract.registry import changing, read_standing
+from contract.registry import changing
 from contract.verdict import report_folder
-from tests.contract.repositories import BAD, GOOD, add_version, change_manifest, judge
+from tests.cli.pets import done, make_pets, models, states
+from tests.contract.repositories import add_version, change_manifest, judge
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """Give a repository with pets: 1 live, 2 let through by the gate, 3 refused by it."""
-    model = tmp_path / "pets"
-    add_version(model, 1)
-    with changing(model) as changes:
-        changes.adopt()
-    for version, checks in ((2, (GOOD,)), (3, (GOOD, BAD))):
-        add_version(model, version)
-        judge(model, version, against=1, checks=checks)
-    return tmp_path
-
-
-def models(repository: Path, *words: object, typed: str = "") -> Result:
-    """Type a command about pets."""
-    where = ["--model", "pets", "--repository", str(repository)]
-    return CliRunner().invoke(app, ["models", *map(str, words), *where], input=typed)
-
-
-def done(repository: Path, *words: object) -> str:
-    """Type a command that works; give what it prints."""
-    result = models(repository, *words)
-    assert result.exit_code == 0, (result.output, result.exception)
-    return result.stdout
-
-
-def states(repository: Path) -> dict[int, str]:
-    return {version: str(state) for version, state in read_standing(repository / "pets").states.items()}
+    """Give a repository with pets."""
+    return make_pets(tmp_path)
 
 
 def test_a_version_comes_and_goes(repository: Path) -> None:
@@ -237,54 +214,3 @@ def test_no_history_yet(tmp_path: Path) -> None:
     assert "its newest version answers" in models(tmp_path, "history").stderr
     assert json.loads(done(tmp_path, "history", "--json")) == []
     assert "live" in done(tmp_path, "list")
-
-
-@pytest.fixture
-def spent(repository: Path) -> Path:
-    """Give the repository after both candidates were rejected."""
-    for version in (2, 3):
-        done(repository, "reject", version, "--why", "no better")
-    return repository
-
-
-def test_gc_removes_what_nobody_needs(spent: Path) -> None:
-    """Rejected versions go, their folders are printed, their reports and the history stay."""
-    assert done(spent, "gc", "--keep", 0, "--yes").splitlines() == [
-        str(spent / "pets" / version) for version in ("2", "3")
-    ]
-    assert states(spent) == {1: "live"}
-    assert (report_folder(spent / "pets", 3) / "gate.json").exists()
-    assert [str(event.action) for event in read_history(spent / "pets")][-2:] == ["collect", "collect"]
-
-
-def test_gc_keeps_the_newest(spent: Path) -> None:
-    """So many as asked for stay, and three unless asked."""
-    assert "nothing to remove, 3 are kept" in models(spent, "gc").stderr
-    done(spent, "gc", "--keep", 1, "--yes")
-    assert states(spent) == {1: "live", 3: "rejected"}
-
-
-@pytest.mark.parametrize(("words", "typed", "code"), [(["--dry-run"], "", 0), ([], "n\n", 1), ([], "", 1)])
-def test_gc_asks_first(spent: Path, words: list[str], typed: str, code: int) -> None:
-    """It names what would go; without a yes, or for trial, nothing goes."""
-    before = history_path(spent / "pets").read_bytes()
-    said = models(spent, "gc", "--keep", 0, *words, typed=typed)
-    assert said.exit_code == code
-    assert str(spent) not in said.stdout
-    assert str(spent / "pets" / "2") in said.stderr
-    assert states(spent)[2] == "rejected"
-    assert history_path(spent / "pets").read_bytes() == before
-
-
-def test_gc_after_a_yes(spent: Path) -> None:
-    """Typed, it is done."""
-    assert models(spent, "gc", "--keep", 0, typed="y\n").exit_code == 0
-    assert states(spent) == {1: "live"}
-
-
-def test_gc_sweeps(repository: Path) -> None:
-    """What a killed collector left goes too."""
-    left = repository / "pets" / ".collecting-1"
-    left.mkdir()
-    assert done(repository, "gc", "--yes") == f"{left}\n"
-    assert not left.exists()
