@@ -15,13 +15,14 @@ from cli.export import export
 from cli.finetune import finetune
 from cli.inspect import inspect
 from cli.key import key
+from cli.models import models
 from cli.predict import predict
 from cli.publish import publish
 from cli.serve import serve
 from cli.train import train
 
 VERBS = (train, finetune, curves, evaluate, inspect, ablate, export, publish, predict, serve)
-GROUPS = {"data": data, "key": key}
+GROUPS = {"data": data, "key": key, "models": models}
 """Verbs with verbs of their own."""
 
 app = typer.Typer(

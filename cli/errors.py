@@ -5,8 +5,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from contract.errors import Box2SegError, DependencyMissing
+from contract.errors import Box2SegError, DependencyMissing, PromotionRefused, RegistryBusy
 
+REFUSED = 1
+"""Asked as it should be, and the answer is no: the gate, or somebody else at it."""
 FAILED = 2
 INTERRUPTED = 130
 """128 + SIGINT, what a shell expects of a program stopped by Ctrl-C."""
@@ -92,4 +94,4 @@ def dependency_missing(error: ModuleNotFoundError) -> DependencyMissing | None:
 
 def _refused(error: Box2SegError) -> typer.Exit:
     typer.echo(f"{typer.style('error:', fg='red', bold=True)} {error}", err=True)
-    return typer.Exit(FAILED)
+    return typer.Exit(REFUSED if isinstance(error, PromotionRefused | RegistryBusy) else FAILED)

@@ -1,5 +1,8 @@
 """Options that several verbs share, so that each is described once."""
 
+import getpass
+import os
+import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,4 +35,26 @@ Precision = Annotated[Literal["32-true", "bf16-mixed"], typer.Option(help="Of wh
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read ahead.")]
 Accumulate = Annotated[
     int, typer.Option(min=1, help="Parts that a step's batch is computed in, to save memory.")
+]
+ROOT = Path("model_repository")
+Number = Annotated[int, typer.Argument(metavar="VERSION", help="As `box2seg models list` shows it.")]
+Repository = Annotated[Path, typer.Option(help="The model repository that the server reads.")]
+Model = Annotated[str, typer.Option(help="The model's name.")]
+Why = Annotated[str, typer.Option(help="The reason; stands in the history.")]
+
+
+def caller() -> str:
+    """Name whoever types, for the history: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+Who = Annotated[
+    str,
+    typer.Option(
+        default_factory=caller, show_default="user@host", help="Who does it; stands in the history."
+    ),
 ]

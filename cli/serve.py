@@ -40,8 +40,8 @@ def serve(
     """
     Answer POST /v1/segment: a photo in, its per-pixel class mask out.
 
-    Starts a local Triton, installed on first use, and starts it again should it die. Newly published
-    versions are served as they appear. More settings are environment variables: BOX2SEG_MAX_PIXELS, ...
+    Starts a local Triton, installed on first use, and starts it again should it die. A version
+    that becomes live is served from then on. More settings are environment variables: BOX2SEG_MAX_PIXELS, ...
 
     Example: box2seg serve --engine local --port 8080
     """

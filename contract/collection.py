@@ -8,7 +8,6 @@ from uuid import uuid4
 from contract.errors import PromotionRefused
 from contract.files import writing
 from contract.history import Action, Event
-from contract.manifest import published_versions
 from contract.permission import check_model, state_of
 from contract.registry import State, changing, read_standing
 
@@ -37,7 +36,7 @@ def collectable(model: Path, *, keep: int = 0) -> list[int]:
         RegistryError: If the history cannot be read.
     """
     states = read_standing(model).states
-    spent = [version for version in published_versions(model) if states[version] in SPENT]
+    spent = [version for version, state in sorted(states.items()) if state in SPENT]
     return spent[: max(len(spent) - keep, 0)]
 
 
@@ -54,7 +53,9 @@ def collect(model: Path, version: int, *, who: str, why: str = "") -> Event:
     """
     check_model(model)
     with changing(model) as changes:
-        state = state_of(model, version, read_standing(model))
+        standing = read_standing(model)
+        # A version without files is one whose collector was killed, or that was removed by hand.
+        state = standing.states.get(version) or state_of(model, version, standing)
         if state not in SPENT:
             raise PromotionRefused(
                 f"{model.name} version {version} is {state}; only retired and rejected ones are collected",
@@ -64,11 +65,13 @@ def collect(model: Path, version: int, *, who: str, why: str = "") -> Event:
             )
         # Gone at once for whoever looks; a program killed after the rename leaves no half version.
         folder, leaving = model / str(version), model / f"{LEAVING}{uuid4().hex}"
-        with writing(folder):
-            folder.rename(leaving)
+        changes.adopt()
+        if folder.exists():
+            with writing(folder):
+                folder.rename(leaving)
         event = changes.record(Action.COLLECT, version, who=who, why=why)
-        with writing(leaving):
-            shutil.rmtree(leaving)
+        if leaving.exists():
+            sweep(leaving)
     return event
 
 
@@ -76,6 +79,17 @@ def leftovers(model: Path) -> list[Path]:
     """List the hidden folders that killed programs left in a model's folder."""
     hidden = [path for path in model.glob(".*") if path.is_dir()]
     return sorted(path for path in hidden if path.name.startswith(LEAVING) or _abandoned(path))
+
+
+def sweep(left: Path) -> None:
+    """
+    Remove a folder that was left behind.
+
+    Raises:
+        WriteError: If it cannot be removed.
+    """
+    with writing(left):
+        shutil.rmtree(left)
 
 
 def _abandoned(path: Path) -> bool:

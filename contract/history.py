@@ -7,9 +7,11 @@ What was done to a model's versions, by whom and why: a log that is only ever ad
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from contract.errors import RegistryError
 from contract.files import writing
@@ -56,6 +58,16 @@ class Event:
     forced: bool = False
     share: float = 0.0
     shadow: float = 0.0
+
+
+TYPES: dict[str, Callable[[Any], Any]] = {
+    "action": Action,
+    "version": int,
+    "forced": bool,
+    "share": float,
+    "shadow": float,
+}
+"""What an event's fields are, where they are no words."""
 
 
 def history_path(model: Path) -> Path:
@@ -107,6 +119,18 @@ def append_events(model: Path, events: list[Event]) -> None:
             stream.write(lines.encode())
             stream.flush()
             os.fsync(stream.fileno())
+        if not end:  # without its first lines the newest version would answer
+            _sync(path.parent)
+            _sync(path.parent.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Wait until a folder's names are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _whole_lines_end(path: Path) -> int:
@@ -116,8 +140,8 @@ def _whole_lines_end(path: Path) -> int:
 def _event(path: Path, number: int, line: str) -> Event:
     try:
         content = json.loads(line)
-        return Event(**content | {"action": Action(content["action"]), "version": int(content["version"])})
-    except (ValueError, TypeError, KeyError) as error:
+        return Event(**{name: TYPES.get(name, str)(value) for name, value in content.items()})
+    except (ValueError, TypeError, AttributeError) as error:
         raise RegistryError(
             f"{path}: line {number} is no event ({error})", hint="restore the file; it is only ever added to"
         ) from error

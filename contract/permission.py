@@ -143,6 +143,7 @@ def _check_gate(model: Path, version: int, standing: Standing, *, why: str, forc
     if found and not force:
         raise PromotionRefused(
             f"{model.name} version {version} may not answer: {'; '.join(found)}",
-            hint=f"`box2seg gate` looks at it; its report is in {report_folder(model, version)}",
+            hint=f"`box2seg gate {version} --golden FOLDER` looks at it; its report is in "
+            f"{report_folder(model, version)}",
         )
     return bool(found)

@@ -1,4 +1,8 @@
-"""From an exported folder to a version in the model repository: there whole, or not there at all."""
+"""
+From an exported folder to a version in the model repository: there whole, or not there at all.
+
+A new version waits as a candidate and answers nobody, unless the model has none that does.
+"""
 
 import dataclasses
 import os
@@ -10,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from contract.collection import WORKSHOP
 from contract.errors import PublishError
 from contract.files import written_whole
+from contract.history import Action, read_history
 from contract.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -20,6 +26,7 @@ from contract.manifest import (
     verify_files,
     write_manifest,
 )
+from contract.registry import changing
 from export.agreement import check_agreement
 
 CONFIG_FILE = "config.pbtxt"
@@ -31,16 +38,23 @@ EXPORT_FOLDER = "export"
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
+PATIENCE_S = 60.0
+"""How long another's change of the model's versions is waited for [s]; each takes far less."""
 
-def publish(exported: Path, *, name: str, root: Path, version: int | None = None) -> Path:
+
+def publish(
+    exported: Path, *, name: str, root: Path, version: int | None = None, who: str = "box2seg", why: str = ""
+) -> Path:
     """
-    Put an exported model into the repository as a new version.
+    Put an exported model into the repository as a new version: a candidate, or live where nothing is.
 
     Args:
-        exported: An exported folder, or a run's folder with one in it.
+        exported: An exported folder, a run's folder with one in it, or a version's folder from elsewhere.
         name: The model's name; its folder in the repository.
         root: The model repository.
         version: The version wanted; the next free one where None.
+        who: Stands in the history.
+        why: Stands in the history.
 
     Returns:
         The version's folder. Its files are on the disk when this returns.
@@ -49,6 +63,7 @@ def publish(exported: Path, *, name: str, root: Path, version: int | None = None
         PublishError: If there is no export, the name or version cannot be used, or the version exists.
         ManifestError: If the exported files are not those that were proved.
         ParityError: If parity was not measured or is too low.
+        RegistryError: If the model's history cannot be read, or somebody else has it for a minute.
     """
     source = find_export(exported)
     draft = _proved(source)
@@ -58,7 +73,14 @@ def publish(exported: Path, *, name: str, root: Path, version: int | None = None
     _ensure_config(model)
     with _workshop(model) as workshop:
         _copy(source / MODEL_FILE, workshop / MODEL_FILE)
-        return _move_in(dataclasses.replace(draft, name=name), workshop, model, version)
+        verify_files(draft, workshop)
+        with changing(model, wait_s=PATIENCE_S) as changes:
+            # Whoever is killed between the two next lines leaves a version that the history does not know: a
+            # candidate. Without a history it would be taken for the newest, which answers.
+            changes.adopt()
+            folder = _move_in(dataclasses.replace(draft, name=name), workshop, model, version)
+            changes.record(Action.PUBLISH, int(folder.name), who=who, why=why)
+    return folder
 
 
 def find_export(path: Path) -> Path:
@@ -86,9 +108,14 @@ def find_export(path: Path) -> Path:
 
 
 def next_version(model: Path) -> int:
-    """Give the version after the newest folder of a model, whatever is in that folder."""
-    taken = [int(path.name) for path in model.iterdir() if path.name.isdecimal()]
-    return max(taken, default=0) + 1
+    """Give the version after all that there were, collected ones too, and after any folder with a number."""
+    folders = [int(path.name) for path in model.iterdir() if path.name.isdecimal()]
+    return max([*folders, *_known(model)], default=0) + 1
+
+
+def _known(model: Path) -> set[int]:
+    """Give the versions that the history tells of; a number that was somebody's means nothing else later."""
+    return {event.version for event in read_history(model)}
 
 
 def _proved(source: Path) -> Manifest:
@@ -111,13 +138,13 @@ def _check_version(model: Path, version: int | None) -> None:
         return
     if version < 1:
         raise PublishError(f"version {version}: expected 1 or more")
-    if (model / str(version)).exists():
+    if (model / str(version)).exists() or version in _known(model):
         raise _taken(model, version)
 
 
 def _taken(model: Path, version: int) -> PublishError:
     return PublishError(
-        f"{model / str(version)} exists; a published version never changes",
+        f"{model / str(version)} exists, or did; a published version never changes",
         hint="leave the version out to get the next one",
     )
 
@@ -141,7 +168,7 @@ def _ensure_config(model: Path) -> None:
 def _workshop(model: Path) -> Iterator[Path]:
     """Lend a hidden folder beside the versions; servers pass over it, and a rename from it is atomic."""
     # Not tempfile's: its folders are closed to other users, such as the one a server runs as.
-    path = model / f".publishing-{uuid4().hex}"
+    path = model / f"{WORKSHOP}{uuid4().hex}"
     path.mkdir()
     try:
         yield path
@@ -156,7 +183,6 @@ def _move_in(draft: Manifest, workshop: Path, model: Path, wanted: int | None) -
         created = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = dataclasses.replace(draft, version=version, created=created)
         write_manifest(manifest, workshop)
-        verify_files(manifest, workshop)
         _sync(workshop)
         folder = model / str(version)
         if _renamed(workshop, folder):

@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
+from contract.history import read_history
 from contract.manifest import read_manifest, verify_files
 from tests.untrained import untrained
 from training.checkpoint import save_checkpoint
@@ -27,9 +28,23 @@ def test_export_then_publish(run: Path) -> None:
     published = CliRunner().invoke(app, ["publish", str(run), "--name", "pets", "--repository", str(root)])
     assert published.exit_code == 0, published.stderr
     assert published.stdout == f"{root / 'pets' / '1'}\n"
+    assert "version 1, which is live" in published.stderr
     manifest = read_manifest(root / "pets" / "1")
     verify_files(manifest, root / "pets" / "1")
     assert (manifest.name, manifest.version, manifest.scores) == ("pets", 1, {"val mIoU2": 0.5})
+
+
+def test_publishing_beside_a_live_version(run: Path) -> None:
+    """A later version is a candidate; what is said next names the model and repository, and can be typed."""
+    CliRunner().invoke(app, ["export", str(run)])
+    root = run / "repository"
+    words = ["publish", str(run), "--name", "pets", "--repository", str(root), "--who", "ann", "--why", "try"]
+    CliRunner().invoke(app, words)
+    second = CliRunner().invoke(app, words)
+    assert second.stdout == f"{root / 'pets' / '2'}\n"
+    assert "version 2 as a candidate; version 1 goes on answering" in second.stderr
+    assert f"box2seg models promote 2 --model pets --repository {root}`" in second.stderr
+    assert [(event.who, event.why) for event in read_history(root / "pets")] == [("ann", "try")] * 2
 
 
 def test_export_of_nothing(tmp_path: Path) -> None:

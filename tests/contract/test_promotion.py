@@ -228,7 +228,7 @@ def test_somebody_else_is_at_it(model: Path, deed: Deed) -> None:
 
 
 @pytest.mark.case("E10")
-def test_two_promotes_at_once(model: Path) -> None:
+def test_two_promotes_at_once(model: Path, record_property: Callable[[str, object], None]) -> None:
     """Of two processes one promotes; the other is told that somebody else does, or that it is done."""
     code = (
         "import sys; from pathlib import Path; from contract.errors import RegistryError\n"
@@ -254,3 +254,4 @@ def test_two_promotes_at_once(model: Path) -> None:
     assert sorted(said)[1] == "promoted"
     assert sorted(said)[0] in ("RegistryBusy", "PromotionRefused")
     assert [str(event.action) for event in read_history(model)].count("promote") == 2  # adopted, promoted
+    record_property("seen", f"two processes: {' and '.join(sorted(said))}")

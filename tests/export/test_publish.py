@@ -9,57 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from contract.classes import ClassMap
 from contract.errors import Box2SegError, ManifestError, ParityError, PublishError
-from contract.geometry import FitRule
-from contract.manifest import (
-    Manifest,
-    Origin,
-    Tensor,
-    file_sha256,
-    published_versions,
-    read_manifest,
-    verify_files,
-    write_manifest,
-)
+from contract.manifest import file_sha256, published_versions, read_manifest, verify_files, write_manifest
 from export.publish import find_export, publish
+from tests.export.drafts import draft_of, make_run
 
 CHECKOUT = Path(__file__).parents[2]
-MODEL_BYTES = 1_000_000
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Give a run's folder with a checkpoint and its export; publishing never looks into the model."""
-    folder = tmp_path / "run"
-    (folder / "export").mkdir(parents=True)
-    (folder / "checkpoint.pt").write_bytes(b"weights")
-    (folder / "export" / "model.onnx").write_bytes(os.urandom(MODEL_BYTES))
-    write_manifest(draft_of(folder / "export"), folder / "export")
-    return folder
+    """Give a run's folder with an export."""
+    return make_run(tmp_path / "run")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Give a repository that does not exist yet."""
     return tmp_path / "repository"
-
-
-def draft_of(folder: Path) -> Manifest:
-    """Give a draft that fits the folder's model."""
-    return Manifest(
-        name="draft",
-        version=0,
-        classes=ClassMap(("background", "cat")),
-        fit=FitRule(96),
-        inputs=(Tensor("image", "uint8", (-1, -1, -1, 3)),),
-        outputs=(Tensor("labels", "uint8", (-1, -1, -1)),),
-        files={"model.onnx": file_sha256(folder / "model.onnx")},
-        parity={"onnxruntime label agreement": 0.9999},
-        scores={"val mIoU2": 0.8},
-        origin=Origin("tiny", "drawn", "boxes", 1, "0123abc", "a test", 0.1),
-        created="",
-    )
 
 
 def change_draft(run: Path, **fields: object) -> None:
@@ -81,7 +48,7 @@ def test_a_version_is_whole_and_alone(run: Path, root: Path) -> None:
     folder = publish(run, name="pets", root=root)
     verify_files(read_manifest(folder), folder)
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "model.onnx"]
-    assert sorted(path.name for path in (root / "pets").iterdir()) == ["1", "config.pbtxt"]
+    assert sorted(path.name for path in (root / "pets").iterdir()) == ["1", "config.pbtxt", "registry"]
 
 
 def test_a_version_can_be_read_by_others(run: Path, root: Path) -> None:

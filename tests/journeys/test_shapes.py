@@ -67,10 +67,10 @@ def test_boxes_were_learned(run: Path, drawn: Path) -> None:
 
 
 @pytest.mark.triton
-def test_running_server_serves_what_is_published(
+def test_running_server_serves_what_is_promoted(
     run: Path, drawn: Path, tmp_path: Path, triton_environment: Environment
 ) -> None:
-    """A mask of a photo comes through Triton; a version published meanwhile answers without a restart."""
+    """A mask of a photo comes through Triton; a version promoted meanwhile answers without a restart."""
     repository = tmp_path / "repository"
     (repository / "box2seg").mkdir(parents=True)
     shutil.copy(CHECKOUT / "model_repository" / "box2seg" / "config.pbtxt", repository / "box2seg")
@@ -80,6 +80,8 @@ def test_running_server_serves_what_is_published(
     with open_engine(settings, lambda words: None) as engine, running_gateway(settings, engine) as address:
         first = ask(address, image.path, version="1")
         box2seg("publish", run, "--repository", repository)
+        why = ("--force", "--why", "the same weights once more")
+        box2seg("models", "promote", 2, "--repository", repository, *why)
         second = ask(address, image.path, version="2")
     assert first.shape == image.size
     assert np.array_equal(first, second)
