@@ -15,10 +15,13 @@ def serve(
     engine: Annotated[
         str | None, typer.Option(help="triton, or local: in this process. [default: triton]")
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all. [default: 127.0.0.1]")
+    ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any free one.")
-    ] = 8000,
+        int | None,
+        typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any free one. [default: 8000]"),
+    ] = None,
     repository: Annotated[
         Path | None, typer.Option(help="Where models are published. [default: model_repository]")
     ] = None,
@@ -51,14 +54,22 @@ def serve(
     from serving.logs import install_logs
     from serving.settings import read_settings
 
-    settings = read_settings(engine=engine, repository=repository, triton_url=triton_url, workers=workers)
-    if not (settings.keys_file or anybody):
-        refuse_strangers(host)
+    settings = read_settings(
+        host=host,
+        port=port,
+        open=anybody or None,
+        engine=engine,
+        repository=repository,
+        triton_url=triton_url,
+        workers=workers,
+    )
+    if not (settings.keys_file or settings.open):
+        refuse_strangers(settings.host)
     if settings.keys_file:
         read_keys(settings.keys_file)  # so that nothing slow begins where there are none
     install_logs(settings.log_format)
     end_on_sigterm()
-    with _listen(host, port) as door, provided_triton(settings, say) as provided:
+    with _listen(settings.host, settings.port) as door, provided_triton(settings, say) as provided:
         run = run_alone if settings.workers == 1 else run_workers
         run(provided, door)
     say("stopped")

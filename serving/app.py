@@ -17,7 +17,9 @@ from serving.routes import (
     metrics,
     models,
     page,
+    sagemaker,
     segment,
+    vertex,
 )
 from serving.routes.client import Limits
 from serving.routes.frame import Frame
@@ -34,6 +36,9 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         settings: As read at the door.
         engine: What computes.
         common: Where several workers are one server, what they have in common.
+
+    Raises:
+        ConfigurationError: If a path that the settings name is another route's.
     """
     gateway = create_gateway(settings, engine, metrics=common.metrics if common else None)
 
@@ -53,12 +58,14 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
     app.state.gateway = gateway
-    rooms = segment, batch, huggingface, inference, models, health, metrics, description, page
-    for room in rooms:
-        app.include_router(room.router)
+    rooms = segment, batch, huggingface, inference, models, health, metrics, description, page, sagemaker
+    routes = [route for room in rooms for route in room.router.routes]
+    clouds = vertex.make_router(settings, taken={getattr(route, "path", "") for route in routes})
+    routes += clouds.routes
+    for router in (*(room.router for room in rooms), clouds):
+        app.include_router(router)
     page.mount_files(app)
     install_problems(app)
-    routes = [route for room in rooms for route in room.router.routes]
     app.add_middleware(Guard, gateway=gateway, routes=routes, rates=common.rates if common else None)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
     app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)

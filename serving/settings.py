@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.errors import ConfigurationError
@@ -14,12 +14,23 @@ PREFIX = "BOX2SEG_"
 
 MIB = 2**20
 
+ROUTE = r"^(/[A-Za-z0-9._~:@-]+)+$"
+
+
+def _also(name: str, *theirs: str) -> AliasChoices:
+    """Have a setting read from the variables that clouds give it by as well, where ours is not there."""
+    return AliasChoices(PREFIX + name, *theirs)
+
 
 class Settings(BaseSettings):
     """The gateway's settings; each can be given as an environment variable BOX2SEG_<NAME>."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
     @model_validator(mode="after")
@@ -36,6 +47,20 @@ class Settings(BaseSettings):
                 f"raise {PREFIX}CONCURRENCY to {self.workers} at least"
             )
         return self
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for all."""
+
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65_535,
+        validation_alias=_also("PORT", "AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"),
+    )
+    """Port to listen on; 0 for any free one."""
+
+    open: bool = False
+    """Listen beyond this machine without keys: anybody may ask."""
 
     engine: Literal["triton", "local"] = "triton"
     """What computes: a Triton, or this process itself."""
@@ -91,6 +116,16 @@ class Settings(BaseSettings):
     burst: int = Field(default=40, gt=0)
     """Requests at once of a key that has no number of its own."""
 
+    health_route: str = Field(
+        default="/health", pattern=ROUTE, validation_alias=_also("HEALTH_ROUTE", "AIP_HEALTH_ROUTE")
+    )
+    """Where Vertex AI asks whether photos can be segmented; `/readyz` does as well."""
+
+    predict_route: str = Field(
+        default="/predict", pattern=ROUTE, validation_alias=_also("PREDICT_ROUTE", "AIP_PREDICT_ROUTE")
+    )
+    """Where Vertex AI sends photos."""
+
     log_format: Literal["text", "json"] = "text"
     """The log's lines: for people, or one JSON object each for programs."""
 
@@ -126,7 +161,15 @@ def read_settings(**given: object) -> Settings:
 def _problem(location: tuple[int | str, ...], message: str, value: object) -> str:
     if not location:  # about several settings together
         return message.removeprefix("Value error, ")
-    return f"{PREFIX}{str(location[0]).upper()}: {message.lower()}, got {value!r}"
+    return f"{_variable(str(location[0]))}: {message.lower()}, got {value!r}"
+
+
+def _variable(name: str) -> str:
+    """Give the variable of a field, with those that clouds give it by, as any of them may have been read."""
+    field = Settings.model_fields.get(name.removeprefix(PREFIX).lower())
+    if field and isinstance(field.validation_alias, AliasChoices):
+        return " or ".join(map(str, field.validation_alias.choices))
+    return f"{PREFIX}{name.upper()}"
 
 
 def _variables() -> list[str]:

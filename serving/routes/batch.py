@@ -29,6 +29,9 @@ router = APIRouter(tags=["segmentation"])
 MEDIA_TYPE = "application/x-ndjson"
 DEFAULT_FORMAT = "png"
 
+Line = dict[str, Any]
+"""What became of one photo, as JSON."""
+
 PHOTOS_IN_A_BATCH = 64
 """More files in one form are refused; so is a body longer than any other may be."""
 
@@ -77,8 +80,8 @@ async def segment_batch(
     start_deadline(request)  # refuses one that is no number, before the first line
     uploads = await read_uploads(request, at_most=PHOTOS_IN_A_BATCH)
     charge(request, len(uploads))
-    lines = _segment_all(uploads, order, gateway, request)
-    return StreamingResponse(lines, media_type=MEDIA_TYPE, headers=order.headers())
+    lines = segment_all(uploads, order, gateway, request)
+    return StreamingResponse(_encode(lines), media_type=MEDIA_TYPE, headers=order.headers())
 
 
 def _check_accept(accept: str) -> None:
@@ -86,11 +89,16 @@ def _check_accept(accept: str) -> None:
         raise not_acceptable(accept, [MEDIA_TYPE])
 
 
-async def _segment_all(
+async def _encode(lines: AsyncIterator[Line]) -> AsyncIterator[bytes]:
+    async for line in lines:
+        yield json.dumps(line).encode() + b"\n"
+
+
+async def segment_all(
     uploads: list[Upload], order: Order, gateway: Gateway, request: Request
-) -> AsyncIterator[bytes]:
+) -> AsyncIterator[Line]:
     """Work on a few photos at once and give their lines in order; stop them all when nobody listens."""
-    waiting: deque[asyncio.Task[bytes]] = deque()
+    waiting: deque[asyncio.Task[Line]] = deque()
     at_once = min(AT_ONCE, gateway.settings.concurrency)  # none waits for another of its own batch
     work = partial(_segment_one, order=order, gateway=gateway, request=request)
     try:
@@ -107,9 +115,9 @@ async def _segment_all(
 
 async def _segment_one(
     index: int, upload: Upload, *, order: Order, gateway: Gateway, request: Request
-) -> bytes:
+) -> Line:
     """Segment one photo, in the time that one photo has."""
-    line: dict[str, Any] = {"index": index, "name": upload.name}
+    line: Line = {"index": index, "name": upload.name}
     request_id = request.state.request_id
     try:
         async with gateway.room(start_deadline(request)):
@@ -124,7 +132,7 @@ async def _segment_one(
     else:
         line |= {"status": HTTPStatus.OK, "content_type": order.form.media_type}
         line |= _content(answer.body, order)
-    return json.dumps(line).encode() + b"\n"
+    return line
 
 
 def _content(body: bytes, order: Order) -> dict[str, Any]:

@@ -26,7 +26,7 @@ Whatever goes wrong is a problem document (RFC 9457) with a sentence that says w
 `X-Request-Id`. A method that a path does not have is 405, a path that there is not 404.
 
 Where the server has keys, send one as `Authorization: Bearer KEY` or as `X-API-Key: KEY`; where it has none,
-they are passed over. `/livez`, `/readyz` and the pages need none.
+they are passed over. Questions of health and the pages need none.
 """
 
 ANYWHERE = 400, 408, 431, 500
@@ -81,7 +81,8 @@ def describe(app: FastAPI, gateway: Gateway) -> Part:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             _add_parameters(operation, [ID_HEADER, TIMEOUT_HEADER] if method == "post" else [ID_HEADER])
-            _add_security(operation, wanted_scope(path), has_keys=has_keys)
+            scope = wanted_scope(path, health=gateway.settings.health_route)
+            _add_security(operation, scope, has_keys=has_keys)
             _add_answers(operation)
             _add_choices(operation, gateway)
     components = document.setdefault("components", {})

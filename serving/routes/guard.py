@@ -15,7 +15,7 @@ from serving.keys import ADMIN, INFER, Key, KeyRing
 from serving.rates import Rates
 from serving.routes.problems import problem_response
 
-OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/ping", "/docs", "/openapi.json"})
 """For orchestrators and people, who have no key: whether it lives, and how to ask."""
 
 OPEN_FOLDERS = ("/page/", "/swagger/")
@@ -58,7 +58,7 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        wanted = wanted_scope(scope["path"])
+        wanted = wanted_scope(scope["path"], health=self._gateway.settings.health_route)
         if self._keys and wanted:
             key = find_key(self._keys, Headers(scope=scope))
             scope["state"]["key"] = key.name
@@ -78,9 +78,9 @@ class Guard:
         scope["route"] = next(matching, None)
 
 
-def wanted_scope(path: str) -> str | None:
-    """Give the scope that a path needs; None where anybody may ask."""
-    if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
+def wanted_scope(path: str, *, health: str) -> str | None:
+    """Give the scope that a path needs; None where anybody may ask. `health` is the setting's path."""
+    if path in OPEN_PATHS or path == health or path.startswith(OPEN_FOLDERS):
         return None
     return ADMIN if path in ADMIN_PATHS else INFER
 

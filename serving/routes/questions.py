@@ -1,10 +1,11 @@
 """What may stand behind the question mark, and the order that it makes with the rest of a request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from contract.arrays import Uint8
 from contract.classes import ClassMap
@@ -131,6 +132,27 @@ class Order:
         refined = self.refinement.refine(segmentation)
         body = self.form.encode(photo, refined, self.manifest.classes)
         return body, self.form.headers(refined)
+
+
+def check_question(given: Mapping[str, Any], *, where: str, strict: bool) -> Question:
+    """
+    Understand a question that does not stand behind a question mark.
+
+    Args:
+        given: Its parameters by name.
+        where: Where they stand, for what is said of wrong ones.
+        strict: Take values of their own type alone, as JSON has them; else texts too.
+
+    Raises:
+        InvalidParameter: If there is no such parameter, or it cannot have that value.
+    """
+    try:
+        return Question.model_validate(given, strict=strict)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, (where, *each['loc'])))}: {each['msg'].lower()}" for each in error.errors()
+        )
+        raise InvalidParameter(problems, hint=f"there are: {', '.join(Question.model_fields)}") from error
 
 
 def take_order(question: Question, accept: str, gateway: Gateway) -> Order:

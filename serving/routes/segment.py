@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 
 from serving.formats import FORMATS
+from serving.gateway import Gateway
 from serving.routes.answers import Part, Responses, refusals, with_headers
 from serving.routes.bodies import BINARY, PHOTO_BODY, read_photo
-from serving.routes.questions import TheOrder
+from serving.routes.questions import Order, TheOrder
 from serving.routes.wiring import TheGateway, start_deadline
 
 router = APIRouter(tags=["segmentation"])
@@ -29,6 +30,11 @@ ANSWERS: Responses = {
 @router.post("/v1/segment", response_class=Response, responses=ANSWERS, openapi_extra=PHOTO_BODY)
 async def segment(request: Request, order: TheOrder, gateway: TheGateway) -> Response:
     """Segment one photo: every pixel gets a class; `/v1/models` says what the labels mean."""
+    return await segment_photo(request, order, gateway)
+
+
+async def segment_photo(request: Request, order: Order, gateway: Gateway) -> Response:
+    """Answer with what is wanted of the photo that a request brings."""
     photo = await read_photo(request)
     answer = await order.fill(photo, gateway, deadline=start_deadline(request))
     return Response(

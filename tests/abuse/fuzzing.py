@@ -13,15 +13,17 @@ from contract.manifest import IMAGE
 from serving.formats import FORMATS
 from serving.routes.bodies import RAW
 from serving.routes.questions import DRAWING, LABELLING
+from serving.routes.sagemaker import ATTRIBUTES, IMAGE_TYPE
 from serving.routes.tensors import DATATYPE
 from serving.routes.wiring import TIMEOUT_HEADER
-from tests.serving.colours import draw_photo, encode
+from serving.settings import Settings
+from tests.serving.colours import CLASSES, draw_photo, encode
 
 KINDS = "JPEG", "PNG", "WEBP", "BMP"
 SIZES = (64, 96), (1, 1), (7, 5), (130, 40)
 PHOTOS = st.sampled_from([encode(draw_photo(*size), kind) for kind in KINDS for size in SIZES])
 
-for media_type in RAW:
+for media_type in (*RAW, IMAGE_TYPE):
     schemathesis.openapi.media_type(media_type, PHOTOS)
 schemathesis.openapi.format("binary", PHOTOS)
 schemathesis.openapi.format("byte", PHOTOS.map(lambda photo: base64.b64encode(photo).decode()))
@@ -39,6 +41,8 @@ def map_case(context: Any, case: schemathesis.Case) -> schemathesis.Case:
     _leave_out_idle(case)
     _be_patient(case)
     _send_a_frame(case)
+    _ask_by_attributes(case)
+    _ask_by_parameters(case)
     return case
 
 
@@ -63,6 +67,28 @@ def _send_a_frame(case: schemathesis.Case) -> None:
     """Send a tensor whose numbers are as many as its shape says, wherever a good one is meant."""
     if case.operation.path.endswith("/infer") and _is_good(case, ParameterLocation.BODY):
         case.media_type, case.body = "application/json", {"inputs": [FRAME]}
+
+
+def _ask_by_attributes(case: schemathesis.Case) -> None:
+    """Put parameters that there are into SageMaker's header, which OpenAPI calls a text, or leave it out."""
+    if ATTRIBUTES not in (case.headers or {}):
+        return
+    if case.query:
+        del case.headers[ATTRIBUTES]
+    elif _is_good(case, ParameterLocation.HEADER):
+        case.headers[ATTRIBUTES] = "format=rle&threshold=0.5"
+
+
+def _ask_by_parameters(case: schemathesis.Case) -> None:
+    """Ask Vertex AI's way for classes that there are, and for nothing that changes nothing."""
+    if case.operation.path != Settings().predict_route or not _is_good(case, ParameterLocation.BODY):
+        return
+    parameters = case.body.get("parameters", {})
+    form = FORMATS[parameters.get("format", "png")]
+    for name in ("model", *(() if form.drawn else DRAWING), *(() if form.labelled else LABELLING)):
+        parameters.pop(name, None)
+    if "classes" in parameters:
+        parameters["classes"] = list(CLASSES.foreground)
 
 
 def _is_good(case: schemathesis.Case, part: ParameterLocation) -> bool:

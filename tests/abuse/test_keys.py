@@ -188,6 +188,14 @@ def test_c5_a_batch_costs_its_photos(house: House) -> None:
     assert 300 < int(refused.headers["retry-after"]) <= 400
 
 
+def test_c5_instances_cost_as_a_batch_does(house: House) -> None:
+    """C5: three instances of a Vertex AI request count as three requests."""
+    headers = {"Authorization": f"Bearer {house.key('vertex', INFER, rate_per_s=0.01, burst=2)}"}
+    body = {"instances": [{"b64": base64.b64encode(PHOTO).decode()}] * 3}
+    assert house.client.post("/predict", json=body, headers=headers).status_code == 200
+    check_problem(house.client.get("/v1/models", headers=headers), 429, "rate-limited")
+
+
 def test_b11_no_key_reaches_a_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """B11: a request's log line names the key's owner; neither the token nor its hash stands anywhere."""
     token = house.key("logged", INFER)

@@ -21,8 +21,10 @@ from tests.serving.test_problems import bomb_png
 Document = dict[str, Any]
 
 PHOTO = encode(draw_photo())
-OPEN = {"/livez", "/readyz"}
+OPEN = {"/livez", "/readyz", "/ping", "/health"}
 SEGMENT, BATCH, HF = "/v1/segment", "/v1/segment:batch", "/hf"
+SAGEMAKER, VERTEX = "/invocations", "/predict"
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 NO_JSON = {"Content-Type": "application/json"}
 
 
@@ -100,6 +102,18 @@ def test_every_answer_is_described(document: Document) -> None:
         pytest.param(HF, {"content": b"{", "headers": NO_JSON}, 400, id="hf json"),
         pytest.param(HF, {"json": {"inputs": "", "parameters": []}}, 422, id="hf parameters"),
         pytest.param(HF, {"content": PHOTO, "params": {"model": "nobody"}}, 404, id="hf model"),
+        pytest.param(SAGEMAKER, {"content": b"no photo"}, 400, id="sagemaker photo"),
+        pytest.param(
+            SAGEMAKER, {"content": PHOTO, "headers": {ATTRIBUTES: "format=gif"}}, 406, id="sagemaker format"
+        ),
+        pytest.param(
+            SAGEMAKER, {"content": PHOTO, "headers": {ATTRIBUTES: "alpha"}}, 422, id="sagemaker attributes"
+        ),
+        pytest.param(VERTEX, {"json": {"instances": []}}, 400, id="vertex nothing"),
+        pytest.param(
+            VERTEX, {"json": {"instances": [{"b64": ""}], "parameters": []}}, 422, id="vertex parameters"
+        ),
+        pytest.param(VERTEX, {"content": b"{" + bytes(2_000_001)}, 413, id="vertex bytes"),
     ],
 )
 def test_what_goes_wrong_is_in_the_document(

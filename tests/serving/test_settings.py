@@ -25,6 +25,19 @@ def test_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         read_settings()
 
 
+def test_clouds_name_the_port_in_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vertex AI's and SageMaker's variables are read, ours goes before them, and a wrong one is named."""
+    monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "8081")
+    assert read_settings().port == 8081
+    monkeypatch.setenv("AIP_HTTP_PORT", "8082")
+    assert read_settings().port == 8082
+    monkeypatch.setenv("BOX2SEG_PORT", "8083")
+    assert (read_settings().port, read_settings(port=1).port) == (8083, 1)
+    monkeypatch.setenv("AIP_PREDICT_ROUTE", "predict me")
+    with pytest.raises(ConfigurationError, match=r"or AIP_PREDICT_ROUTE: .*'predict me'"):
+        read_settings()
+
+
 def test_settings_do_not_change() -> None:
     """What was read at the door stays."""
     with pytest.raises(ValidationError):
