@@ -33,11 +33,13 @@ abuse: $(DEV) triton ## Run the abuse tests, those that take minutes too, and wr
 	.venv-dev/bin/pytest -m "abuse or case" --junitxml $$report $(ARGS) || failed=$$?; \
 	.venv-dev/bin/python docs/reliability.py $$report; rm $$report; exit $$failed
 
-check: $(DEV) ## Check format, lint, types, imports, links and the README's tree.
+check: $(DEV) ## Check format, lint, types, imports, images, links and the README's tree.
 	.venv-dev/bin/ruff format --check --quiet .
 	.venv-dev/bin/ruff check --quiet .
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
+	.venv-dev/bin/hadolint docker/*.Dockerfile
+	.venv-dev/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose*.yaml docker/watching.yaml
 	.venv-dev/bin/python docs/links.py
 	.venv-dev/bin/python docs/tree.py --check
 
@@ -60,6 +62,7 @@ lock: ## Pin all requirements anew, to the newest that fit pyproject.toml.
 	@$(PYTHON) -m venv --clear .venv-lock
 	@.venv-lock/bin/python $(PIP_INSTALL) uv
 	@$(call pin,serving,pyproject.toml requirements/build.in --extra serving)
+	@$(call pin,trainer,pyproject.toml requirements/build.in --extra training --extra export --extra serving)
 	@$(call pin,dev,pyproject.toml requirements/build.in --extra dev)
 	@$(call pin,triton,--no-deps requirements/triton.in)
 

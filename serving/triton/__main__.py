@@ -1,15 +1,16 @@
-"""Installs the local Triton beforehand: `python -m serving.triton`."""
+"""Installs the local Triton beforehand, complete: `python -m serving.triton`. Starting it then writes a log only."""
 
 import sys
 
 from contract.errors import TritonUnavailable
 from serving.triton.environment import install_environment
+from serving.triton.runtime import assemble_runtime
 
 
 def main() -> int:
     """Install; gives 1, with the reason on standard error, where this machine cannot run it."""
     try:
-        install_environment()
+        assemble_runtime(install_environment())
     except TritonUnavailable as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 (a command's words)
         return 1

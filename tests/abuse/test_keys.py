@@ -1,5 +1,6 @@
 """B11, C5: keys are asked for before anything is read, each has its rate, and none reaches a log."""
 
+import base64
 import json
 import logging
 import re
@@ -22,7 +23,7 @@ from tests.serving.running import running_gateway
 from tests.serving.test_problems import check_problem
 
 PHOTO = encode(draw_photo())
-OPEN = {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/page/", "/swagger/"}
+OPEN = {"/", "/docs", "/openapi.json", "/livez", "/readyz", "/ping", "/health", "/page/", "/swagger/"}
 """All that answers without a key; a route that is added wants one, or is added here on purpose."""
 
 
