@@ -89,7 +89,8 @@ def refuse_strangers(host: str) -> None:
     if not all(ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in map(str, found)):
         raise ConfigurationError(
             f"on {host} other machines could ask, and there are no keys",
-            hint="`box2seg key add NAME` and BOX2SEG_KEYS_FILE=keys.json, or --open to let anybody ask",
+            hint="`box2seg key add NAME` and BOX2SEG_KEYS_FILE=keys.json; to let anybody ask, --open or "
+            "BOX2SEG_OPEN=true",
         )
 
 

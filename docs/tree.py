@@ -14,7 +14,10 @@ FOLDERS = {
     ".ci": "What CI runs.",
     "benchmarks": "Speed, each figure beside its reference in one run.",
     "docker": "Images; see docs/deployment.md for what has been tried.",
-    "docker/grafana": "A dashboard of the gateway's metrics, to import into Grafana.",
+    "docker/grafana": "A dashboard of the gateway's metrics, and how Grafana finds it.",
+    "docker/grafana/provisioning": "What Grafana reads at its start: where its figures and dashboards are.",
+    "docker/kubernetes": "Manifests to apply: pods with a GPU and a Triton each, and who may reach them.",
+    "docker/prometheus": "What Prometheus asks.",
     "docs": "Words for people, and the checks that keep them true.",
     "model_repository": "What Triton mounts; the default model is in git.",
     "requirements": "Every package that is installed, pinned by hash.",
@@ -31,6 +34,7 @@ COMMENTS = ("# ", "// ", "/* ")
 
 CLOSED = (
     ".ci",
+    "docker/grafana/provisioning",
     "model_repository",
     "requirements",
     "serving/page/samples",

@@ -1,4 +1,4 @@
-"""Installs the local Triton beforehand, complete: `python -m serving.triton`. Starting it then writes a log only."""
+"""Installs the local Triton beforehand: `python -m serving.triton`. A start then writes its log alone."""
 
 import sys
 
