@@ -60,8 +60,8 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
     app.state.gateway = gateway
     rooms = segment, batch, huggingface, inference, models, health, metrics, description, page, sagemaker
     routes = [route for room in rooms for route in room.router.routes]
-    clouds = vertex.make_router(settings, taken={getattr(route, "path", "") for route in routes})
-    routes += clouds.routes
+    clouds = vertex.make_router(settings, routes)
+    routes = [*routes, *clouds.routes]
     for router in (*(room.router for room in rooms), clouds):
         app.include_router(router)
     page.mount_files(app)

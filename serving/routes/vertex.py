@@ -1,17 +1,19 @@
 """Vertex AI's routes, at paths that it names: whether photos can be segmented, and instances to segment."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
 
 from contract.errors import ConfigurationError, InvalidParameter, RequestError
 from serving.routes.answers import Part, Responses, refusals, with_headers
 from serving.routes.batch import DEFAULT_FORMAT, PHOTOS_IN_A_BATCH, segment_all
 from serving.routes.bodies import BASE64, FIELD, Upload, decode_base64, parse_object, read_body
+from serving.routes.guard import wanted_scope
 from serving.routes.health import Ready, readyz
 from serving.routes.questions import Question, check_question, take_order
 from serving.routes.wiring import TheGateway, charge, start_deadline
@@ -72,22 +74,26 @@ ANSWERS: Responses = {
 }
 
 
-def make_router(settings: Settings, *, taken: Collection[str]) -> APIRouter:
+def make_router(settings: Settings, others: Sequence[BaseRoute]) -> APIRouter:
     """
     Give the two routes at the paths that the settings name.
 
     Args:
         settings: As read at the door.
-        taken: Paths of the other routes.
+        others: The other routes.
 
     Raises:
-        ConfigurationError: If one of the paths is another route's.
+        ConfigurationError: If one of the paths is another route's, or predictions were to need no key.
     """
     router = APIRouter(tags=["clouds"])
     if settings.health_route not in READY_ROUTES:
-        _refuse_taken("AIP_HEALTH_ROUTE", settings.health_route, taken)
+        # At whatever method: a key is asked for by path, and none for this one.
+        if any(match is not Match.NONE for match in _matches(others, "GET", settings.health_route)):
+            raise _taken("AIP_HEALTH_ROUTE", settings.health_route)
         router.get(settings.health_route, response_model=Ready, responses=refusals(503))(health)
-    _refuse_taken("AIP_PREDICT_ROUTE", settings.predict_route, {*taken, settings.health_route})
+    is_open = wanted_scope(settings.predict_route, health=settings.health_route) is None
+    if is_open or Match.FULL in _matches(others, "POST", settings.predict_route):
+        raise _taken("AIP_PREDICT_ROUTE", settings.predict_route)
     router.post(settings.predict_route, response_model=Predictions, responses=ANSWERS, openapi_extra=BODY)(
         predict
     )
@@ -111,9 +117,13 @@ async def predict(request: Request, gateway: TheGateway) -> Response:
     return JSONResponse({PREDICTIONS: lines}, headers=order.headers())
 
 
-def _refuse_taken(variable: str, path: str, taken: Collection[str]) -> None:
-    if path in taken:
-        raise ConfigurationError(f"{variable}: {path} is another route here", hint="choose a path of its own")
+def _matches(routes: Sequence[BaseRoute], method: str, path: str) -> list[Match]:
+    scope = {"type": "http", "method": method, "path": path}
+    return [route.matches(scope)[0] for route in routes]
+
+
+def _taken(variable: str, path: str) -> ConfigurationError:
+    return ConfigurationError(f"{variable}: {path} is another route here", hint="choose a path of its own")
 
 
 def _parse(data: bytes) -> tuple[list[Upload], Question]:

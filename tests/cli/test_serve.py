@@ -12,18 +12,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from cli.gateway import run_gateway
 from cli.serve import refuse_strangers
 from contract.errors import ConfigurationError
 from serving.app import create_app
 from serving.engines.local import LocalEngine
-from serving.keys import INFER, change_keys, make_key
 from serving.settings import Settings
 from tests.serving.colours import draw_photo, encode, publish_colours, read_labels
-
-ROOT = Path(__file__).parents[2]
 
 
 def start(*words: object, **environment: object) -> "subprocess.Popen[str]":
@@ -117,28 +113,3 @@ def test_a_start_that_fails_is_told(tmp_path: Path) -> None:
         pytest.raises(ConfigurationError, match="could not start"),
     ):
         run_gateway(app, door)
-
-
-def test_what_compose_starts_wants_keys(tmp_path: Path) -> None:
-    """The compose file's gateway does not start without keys, and with one it answers who has that."""
-    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
-    gateway = compose["services"]["gateway"]
-    inside = Path(gateway["environment"]["BOX2SEG_KEYS_FILE"])
-    mounted = {target: source for source, _, target in (each.partition(":") for each in gateway["volumes"])}
-    assert mounted[str(inside.parent)] in compose["volumes"]
-    publish_colours(tmp_path / "models")
-    words = [str(tmp_path / "models") if word == "/models" else word for word in gateway["command"][1:]]
-    at = words.index("--triton-url")
-    words[at : at + 2] = ["--engine", "local", "--port", "0"]
-    file = tmp_path / inside.name
-    with start(*words, BOX2SEG_KEYS_FILE=file) as without:
-        assert "no such file of keys" in without.communicate(timeout=120)[1]
-    assert without.returncode == 2
-    key, token = make_key("alice", (INFER,))
-    change_keys(file, lambda _: [key])
-    with start(*words, BOX2SEG_KEYS_FILE=file) as server:
-        assert server.stderr is not None
-        address = next(found[1] for line in server.stderr if (found := re.search(r"answers at (\S+)", line)))
-        assert httpx.get(f"{address}/v1/models").status_code == 401
-        assert httpx.get(f"{address}/v1/models", headers={"X-API-Key": token}).status_code == 200
-        server.kill()

@@ -12,6 +12,7 @@ from serving.app import create_app
 from serving.engines.local import LocalEngine
 from serving.keys import change_keys
 from serving.routes.batch import PHOTOS_IN_A_BATCH
+from serving.routes.description import describe
 from serving.settings import Settings, read_settings
 from tests.serving.colours import draw_photo, encode, publish_colours
 from tests.serving.running import running_gateway
@@ -116,13 +117,32 @@ def test_paths_are_those_that_vertex_names(tmp_path: Path, monkeypatch: pytest.M
         assert {health, predict} <= set(client.get("/openapi.json").json()["paths"])
 
 
-def test_paths_of_their_own(tmp_path: Path) -> None:
-    """A path that another route has is refused by its variable; one that says the same is taken as it is."""
-    engine = LocalEngine()
-    create_app(Settings(repository=tmp_path, health_route="/readyz"), engine)
-    for wrong in ({"health_route": "/livez"}, {"predict_route": "/v1/segment"}):
-        with pytest.raises(ConfigurationError, match=r"AIP_\w+: /\S+ is another route"):
-            create_app(Settings(repository=tmp_path, **wrong), engine)
+@pytest.mark.parametrize(
+    "paths",
+    [
+        {"health_route": "/livez"},
+        {"health_route": "/v1/segment"},
+        {"health_route": "/v1/models/box2seg"},
+        {"predict_route": "/v1/segment"},
+        {"predict_route": "/ping"},
+        {"health_route": "/mine", "predict_route": "/mine"},
+    ],
+    ids=str,
+)
+def test_paths_of_others_are_refused(tmp_path: Path, paths: dict[str, str]) -> None:
+    """A path that another route has, or at which photos would need no key, is refused by its variable."""
+    with pytest.raises(ConfigurationError, match=r"AIP_\w+_ROUTE: /\S+ is another route"):
+        create_app(Settings(repository=tmp_path, **paths), LocalEngine())
+
+
+@pytest.mark.parametrize(
+    "paths", [{"health_route": "/readyz"}, {"predict_route": "/v1/models/box2seg:predict"}], ids=str
+)
+def test_paths_beside_others_are_taken(tmp_path: Path, paths: dict[str, str]) -> None:
+    """What says the same already needs no route, and what only looks like another has its own."""
+    app = create_app(Settings(repository=tmp_path, **paths), LocalEngine())
+    described = describe(app, app.state.gateway)["paths"]
+    assert set(paths.values()) <= set(described)
 
 
 def test_each_photo_is_counted(client: httpx.Client) -> None:
