@@ -15,6 +15,7 @@ COPY client client
 COPY cli cli
 RUN pip --python /venv/bin/python install --no-cache-dir --no-deps --no-build-isolation --editable . \
  && rm -rf box2seg.egg-info \
+ && ln -s /models model_repository \
  && /venv/bin/python -m compileall -q .
 
 FROM python:3.11.15-slim-bookworm
