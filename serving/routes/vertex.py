@@ -162,7 +162,13 @@ def _read_parameters(given: object) -> Question:
     for name, value in given.items():
         if value is None or value == []:
             raise InvalidParameter(f"{PARAMETERS}.{name} has no value", hint="leave it out")
-    return check_question({"format": DEFAULT_FORMAT, **given}, where=PARAMETERS, strict=True)
+    numbers = {name: _as_json(value) for name, value in given.items()}
+    return check_question({"format": DEFAULT_FORMAT, **numbers}, where=PARAMETERS, strict=True)
+
+
+def _as_json(value: object) -> object:
+    """Give a whole number as an integer however it is written, as JSON knows no other difference."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _example() -> str:

@@ -64,6 +64,14 @@ def test_parameters_hold_for_all(client: httpx.Client) -> None:
         assert each["content"] == alone.json()
 
 
+def test_whole_numbers_may_have_a_point(client: httpx.Client) -> None:
+    """To JSON 40.0 is an integer: what a client's language makes of its numbers changes nothing."""
+    answers = [
+        ask(client, instances=instances(GOOD), parameters={"min_area": area}) for area in (40, 40.0, 4000.0)
+    ]
+    assert answers[0] == answers[1] != answers[2]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "word"),
     [
