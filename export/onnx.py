@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,9 +26,22 @@ EXAMPLE = (2, 2 * STRIDE, 3 * STRIDE, 3)
 
 FREE = -1
 
+Change = Callable[[onnx.ModelProto], onnx.ModelProto]
+"""Makes another form of a graph."""
+
+
+def as_it_is(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Change nothing."""
+    return model
+
 
 def write_onnx(
-    deployable: Deployable, path: Path, *, notes: dict[str, str], weights: Weights = "float32"
+    deployable: Deployable,
+    path: Path,
+    *,
+    notes: dict[str, str],
+    weights: Weights = "float32",
+    change: Change = as_it_is,
 ) -> Path:
     """
     Write a network as ONNX, whole or not at all.
@@ -38,6 +51,7 @@ def write_onnx(
         path: The file to write; its weights are inside, there is no second file.
         notes: Kept in the file's metadata, such as the commit.
         weights: The type in which the file keeps them.
+        change: Makes the graph compute in another precision.
 
     Returns:
         The path.
@@ -46,7 +60,7 @@ def write_onnx(
         ExportError: If the exporter cannot write it, or what it wrote is no valid ONNX.
         WriteError: If the file cannot be written.
     """
-    model = _traced(deployable)
+    model = change(_traced(deployable))
     store_weights(model, weights)
     _check(model)
     onnx.helper.set_model_props(model, notes)

@@ -29,15 +29,25 @@ def parity_pictures(folder: Path | None) -> list[Uint8]:
     return drawn_pictures() if folder is None else read_pictures(folder)
 
 
-def read_pictures(folder: Path) -> list[Uint8]:
-    """Read a few photos, spread evenly over the folder's file names."""
+def read_pictures(folder: Path, most: int = MOST_PHOTOS) -> list[Uint8]:
+    """
+    Read photos of a folder, spread evenly over its file names.
+
+    Args:
+        folder: Not looked into deeper.
+        most: How many to read where there are more.
+
+    Raises:
+        DataError: If the folder has no photos.
+        ImageError: If one of them cannot be read.
+    """
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(
             f"{folder}: no photos", hint=f"name a folder with {', '.join(sorted(SUFFIXES))} files"
         )
-    step = max(1, len(paths) // MOST_PHOTOS)
-    return [read_image(path) for path in paths[::step][:MOST_PHOTOS]]
+    step = max(1, len(paths) // most)
+    return [read_image(path) for path in paths[::step][:most]]
 
 
 def drawn_pictures() -> list[Uint8]:
