@@ -59,9 +59,7 @@ def overlap_name(engine: str) -> str:
     return f"{engine} mean IoU with fp32's labels"
 
 
-def check_agreement(
-    parity: Mapping[str, float], precision: str = "fp32", *, margin: float = MARGIN
-) -> None:
+def check_agreement(parity: Mapping[str, float], precision: str = "fp32", *, margin: float = MARGIN) -> None:
     """
     Refuse a manifest's parity figures that prove too little.
 
@@ -106,11 +104,8 @@ def _check_quality(parity: Mapping[str, float], precision: str, margin: float) -
         )
     share = parity.get(KEPT, min(overlaps, default=0.0))
     if not share >= 1 - margin:
-        known = KEPT in parity
+        truth = "people's masks" if KEPT in parity else "fp32's own labels"
         raise ParityError(
-            f"{precision} keeps {share:.2%} of fp32's mean IoU{'' if known else ' with its own labels as the truth'}, "
-            f"the least is {1 - margin:.2%}",
-            hint="export it in another precision, or allow more with --margin"
-            if known
-            else "name photos with masks to measure on, which is less strict: --data FOLDER",
+            f"{precision} keeps {share:.2%} of fp32's mean IoU, by {truth}; the least is {1 - margin:.2%}",
+            hint="another precision, or a larger --margin; by masks (--data FOLDER) it is less strict",
         )

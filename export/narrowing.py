@@ -98,7 +98,8 @@ class _Typist:
             yield helper.make_node("Cast", [name], [other], name=f"cast_{other}", to=kind)
 
     def _rounded(self, weight: TensorProto, name: str) -> TensorProto:
-        rounded = numpy_helper.to_array(weight).astype(NUMBERS[self._precision])
+        with np.errstate(over="ignore"):  # it is looked for below
+            rounded = numpy_helper.to_array(weight).astype(NUMBERS[self._precision])
         if not np.isfinite(rounded.astype(np.float32)).all():
             raise ExportError(
                 f"{weight.name}: a weight is beyond the range of {self._precision}",

@@ -29,7 +29,7 @@ LABELS_OF_A_BYTE = 256
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One batch: the share of equal labels, the largest difference of confidence, and pixels by both labels."""
+    """One batch: share of equal labels, largest difference of confidence, and pixels by both labels."""
 
     agreement: float
     difference: float
@@ -73,7 +73,9 @@ def file_runners(model: Path, precision: str) -> dict[str, Runner]:
     """
     engines = dict(_engines(model, precision))
     if not engines:
-        raise ExportError(f"no engine here computes in {precision}", hint="pip install -e '.[export,serving]'")
+        raise ExportError(
+            f"no engine here computes in {precision}", hint="pip install -e '.[export,serving]'"
+        )
     return engines
 
 

@@ -27,7 +27,8 @@ from contract.manifest import (
     write_manifest,
 )
 from contract.registry import changing
-from export.agreement import check_agreement
+from export.agreement import ANY_LOSS, check_agreement
+from export.configuration import configured
 
 CONFIG_FILE = "config.pbtxt"
 CONFIG_TEMPLATE = Path(__file__).parents[1] / "model_repository" / "box2seg" / CONFIG_FILE
@@ -70,7 +71,7 @@ def publish(
     model = root / _checked_name(name)
     _check_version(model, version)
     model.mkdir(parents=True, exist_ok=True)
-    _ensure_config(model)
+    _ensure_config(model, draft.precision)
     with _workshop(model) as workshop:
         _copy(source / MODEL_FILE, workshop / MODEL_FILE)
         verify_files(draft, workshop)
@@ -123,7 +124,8 @@ def _proved(source: Path) -> Manifest:
     if set(draft.files) != {MODEL_FILE}:
         raise PublishError(f"{source}: expected {MODEL_FILE} alone, got {sorted(draft.files)}")
     verify_files(draft, source)
-    check_agreement(draft.parity)
+    # How much fewer bits may lose was decided at the export; here it counts that it was measured.
+    check_agreement(draft.parity, draft.precision, margin=ANY_LOSS)
     return draft
 
 
@@ -149,8 +151,8 @@ def _taken(model: Path, version: int) -> PublishError:
     )
 
 
-def _ensure_config(model: Path) -> None:
-    """Give a new model the shipped model's configuration under its own name."""
+def _ensure_config(model: Path, precision: str) -> None:
+    """Give a new model the shipped model's configuration under its own name, for its precision."""
     path = model / CONFIG_FILE
     if path.exists():
         return
@@ -159,9 +161,8 @@ def _ensure_config(model: Path) -> None:
             f"{path}: missing, and so is the template {CONFIG_TEMPLATE}", hint="restore it from git"
         )
     text = CONFIG_TEMPLATE.read_text(encoding="utf-8")
-    named = re.sub(r'^name: ".*"$', f'name: "{model.name}"', text, count=1, flags=re.MULTILINE)
     with written_whole(path, shared=True) as stream:
-        stream.write(named.encode())
+        stream.write(configured(text, name=model.name, precision=precision).encode())
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A graph whose convolutions compute in int8, by ranges measured on unlabelled photos."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,7 +49,7 @@ def quantise(model: onnx.ModelProto, frames: Sequence[Uint8]) -> onnx.ModelProto
         target = Path(folder) / "quantised.onnx"
         try:
             quantize_static(
-                model,
+                copy.deepcopy(model),  # it is written into
                 target,
                 _Reader(frames),
                 quant_format=QuantFormat.QDQ,
@@ -67,9 +68,7 @@ def quantise(model: onnx.ModelProto, frames: Sequence[Uint8]) -> onnx.ModelProto
 def _kept(graph: onnx.GraphProto) -> list[str]:
     """Name the convolutions that stay in float32."""
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    return [
-        node.name for index, node in enumerate(convolutions) if index < FIRST_KEPT or _is_depthwise(node)
-    ]
+    return [node.name for index, node in enumerate(convolutions) if index < FIRST_KEPT or _is_depthwise(node)]
 
 
 def _is_depthwise(node: onnx.NodeProto) -> bool:
