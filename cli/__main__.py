@@ -9,6 +9,7 @@ import typer
 from cli.ablate import ablate
 from cli.curves import curves
 from cli.data import data
+from cli.engine import engine
 from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
@@ -22,7 +23,7 @@ from cli.serve import serve
 from cli.train import train
 
 VERBS = (train, finetune, curves, evaluate, inspect, ablate, export, publish, predict, serve)
-GROUPS = {"data": data, "key": key, "models": models}
+GROUPS = {"data": data, "engine": engine, "key": key, "models": models}
 """Verbs with verbs of their own."""
 
 app = typer.Typer(

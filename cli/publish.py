@@ -35,12 +35,18 @@ def publish(
 
     Example: box2seg publish runs/first --name box2seg --repository model_repository
     """
+    from contract.manifest import read_manifest
     from contract.registry import read_standing
+    from export.configuration import CONFIG_FILE, misfit
     from export.publish import publish as publish_export
 
     folder = publish_export(exported, name=name, root=repository, version=version, who=who, why=why)
     console = Console(stderr=True)
     console.print(_what_follows(folder, read_standing(folder.parent)), soft_wrap=True, highlight=False)
+    config = folder.parent / CONFIG_FILE
+    problem = misfit(config.read_text(encoding="utf-8"), read_manifest(folder).precision)
+    if problem:
+        console.print(f"{config}: {problem}; it is read on a GPU only", soft_wrap=True)
     typer.echo(folder)
 
 

@@ -28,9 +28,8 @@ from contract.manifest import (
 )
 from contract.registry import changing
 from export.agreement import ANY_LOSS, check_agreement
-from export.configuration import configured
+from export.configuration import CONFIG_FILE, configured
 
-CONFIG_FILE = "config.pbtxt"
 CONFIG_TEMPLATE = Path(__file__).parents[1] / "model_repository" / "box2seg" / CONFIG_FILE
 """The shipped model's configuration; nothing in it but the name is about one model."""
 
