@@ -110,7 +110,8 @@ class _Typist:
 
 def _chosen(graph: onnx.GraphProto, floats: set[str]) -> set[int]:
     """Give the places of the nodes that bear 16 bits and lead to a convolution, or are one."""
-    chosen, wanted = set(), set()
+    chosen: set[int] = set()
+    wanted: set[str] = set()
     for index, node in reversed(list(enumerate(graph.node))):
         if node.op_type == "Conv" or not wanted.isdisjoint(node.output):
             wanted.update(node.input)
