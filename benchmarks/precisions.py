@@ -83,13 +83,14 @@ def quantise_by_nncf(model: onnx.ModelProto, manifest: Manifest, photos: Sequenc
 
     frames = [manifest.fit.fit((len(photo), len(photo[0]))).fit_image(photo)[np.newaxis] for photo in photos]
     first = [node.name for node in model.graph.node if node.op_type == "Conv"][:FIRST_KEPT]
-    return nncf.quantize(
+    quantised: onnx.ModelProto = nncf.quantize(
         model,
         nncf.Dataset(frames, lambda frame: {IMAGE: frame}),
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(frames),
         ignored_scope=nncf.IgnoredScope(names=first),
     )
+    return quantised
 
 
 class Found:

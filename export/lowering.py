@@ -32,8 +32,10 @@ def lowering(precision: str, photos: Sequence[Uint8], rule: FitRule) -> Change:
         return partial(quantise, frames=[_frame(photo, rule) for photo in photos])
     if photos:
         raise ConfigurationError(f"{precision} measures no ranges", hint="--calibrate goes with int8 alone")
-    if precision == "fp16" or precision == "bf16":
-        return partial(narrow, precision=precision)
+    if precision == "fp16":
+        return partial(narrow, precision="fp16")
+    if precision == "bf16":
+        return partial(narrow, precision="bf16")
     return as_it_is
 
 

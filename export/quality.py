@@ -1,6 +1,6 @@
 """How good a file is as it is served, beside the network that it was written from: with people's masks."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,5 +63,5 @@ def runner_segmenter(run: Runner, rule: FitRule) -> Segmenter:
     return segment
 
 
-def _scores(segment: Segmenter, truth: Truth, unscored: Collection[str]) -> Mapping[str, float]:
+def _scores(segment: Segmenter, truth: Truth, unscored: Collection[str]) -> dict[str, float]:
     return evaluate(segment, truth.dataset, truth.images).named(truth.split, unscored=unscored)
