@@ -52,6 +52,8 @@ def check(version: Version, out: Out = Path("engines")) -> None:
     Prove that a version's engine is for this GPU, this TensorRT and this file; prints its file.
 
     Exit code 2 says what differs: ask this before Triton starts on an engine repository.
+
+    Example: box2seg engine check model_repository/box2seg/2 --out engines
     """
     typer.echo(_here(_find, version, out))
 
@@ -62,6 +64,8 @@ def config(version: Version) -> None:
     Say whether the model's config.pbtxt has TensorRT compute a version in its own precision.
 
     Exit code 1 says what it should be. On a CPU that part is not read.
+
+    Example: box2seg engine config model_repository/box2seg/2
     """
     from contract.manifest import read_manifest
     from export.configuration import CONFIG_FILE, misfit
