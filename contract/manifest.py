@@ -20,6 +20,9 @@ MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 SCHEMA = 1
 
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+"""What a network can compute in; the parts of it that do not bear fewer bits stay in fp32."""
+
 IMAGE, LABELS, CONFIDENCE = "image", "labels", "confidence"
 """The graph's tensors: photos in, class indices and the winner's probability out, all uint8."""
 
@@ -74,6 +77,10 @@ class Manifest:
         scores: Measured quality by name, such as {"val mIoU6": 0.78}.
         origin: Where the weights came from.
         created: UTC time of publishing, ISO 8601.
+        precision: What the network computes in, one of `PRECISIONS`; manifests without it are of fp32.
+
+    Raises:
+        ManifestError: If the precision is none of them.
     """
 
     name: str
@@ -87,7 +94,12 @@ class Manifest:
     scores: dict[str, float]
     origin: Origin
     created: str
+    precision: str = "fp32"
     schema: int = field(default=SCHEMA)
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ManifestError(f"precision: expected one of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
@@ -178,6 +190,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
         scores={str(name): float(value) for name, value in content["scores"].items()},
         origin=Origin(**content["origin"]),
         created=str(content["created"]),
+        precision=content.get("precision", "fp32"),
     )
 
 

@@ -60,7 +60,10 @@ def test_writing_leaves_one_file(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [MANIFEST_FILE, MODEL_FILE]
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Manifest)])
+REQUIRED = [field.name for field in dataclasses.fields(Manifest) if field.name != "precision"]
+
+
+@pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_field_is_named(folder: Path, name: str) -> None:
     """The message holds the file and the field."""
     content = json.loads((folder / MANIFEST_FILE).read_text())
@@ -70,10 +73,22 @@ def test_a_missing_field_is_named(folder: Path, name: str) -> None:
         read_manifest(folder)
 
 
+def test_manifests_from_before_precisions_are_fp32(folder: Path) -> None:
+    """A version published before there were other precisions than fp32 is read as what it is."""
+    content = json.loads((folder / MANIFEST_FILE).read_text())
+    del content["precision"]
+    (folder / MANIFEST_FILE).write_text(json.dumps(content))
+    assert read_manifest(folder).precision == "fp32"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         pytest.param("schema", 2, "schema 2 is not 1", id="another schema"),
+        pytest.param(
+            "precision", "fp8", "expected one of fp32, fp16, bf16, int8, got 'fp8'", id="no precision"
+        ),
+        pytest.param("precision", ["fp32"], "expected one of fp32", id="several precisions"),
         pytest.param("version", "three", "three", id="a word as version"),
         pytest.param("fit", {"long_side": 500}, "positive multiple of 32", id="a rule that cannot work"),
         pytest.param("fit", {"length": 384}, "length", id="a rule with another field"),
