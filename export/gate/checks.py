@@ -1,0 +1,122 @@
+"""What was measured, held against the limits: one check each, in words with numbers."""
+
+from collections.abc import Mapping
+
+from contract.verdict import Check
+from export.agreement import agreement_name
+from export.gate.golden import Comparison
+from export.gate.limits import Limits
+from training.bootstrap import Interval
+
+NO_LIVE = "no live version to compare with"
+
+
+def enough_photos(seen: Comparison, limits: Limits) -> Check:
+    """Whether the golden set is large enough to say anything."""
+    photos = len(seen.candidate.names)
+    return Check(
+        "golden photos", photos >= limits.least_photos, f"{photos}", f"at least {limits.least_photos}"
+    )
+
+
+def score_checks(seen: Comparison, split: str, limits: Limits) -> list[Check]:
+    """Mean IoU, boundary F and each class's IoU, against the live version's."""
+    if seen.live is None:
+        return []
+    differences = seen.candidate.differences(seen.live, split)
+    classes = seen.candidate.classes.names
+    worst = [(differences[f"{split} IoU {name}"].value, name) for name in classes]
+    known = [pair for pair in worst if pair[0] == pair[0]]  # NaN is a class that nobody shows
+    losses = [f"{name} {value:+.3f}" for value, name in sorted(known) if value < -limits.class_loss]
+    lowest = min(known)
+    return [
+        _mean_check("mean IoU", differences[f"{split} mIoU{len(classes)}"], limits.score_loss),
+        Check(
+            "each class",
+            not losses,
+            ", ".join(losses) if losses else f"the lowest is {lowest[1]}, {lowest[0]:+.3f}",
+            f"none below {-limits.class_loss:+.3f}",
+        ),
+        _mean_check("boundary F", differences[f"{split} boundary F"], limits.boundary_loss),
+    ]
+
+
+def _mean_check(name: str, found: Interval, loss: float) -> Check:
+    seen = f"{found.value:+.3f} (95 %: {found.low:+.3f} to {found.high:+.3f}; {_words(found)})"
+    # Written so that NaN is refused too.
+    return Check(name, bool(found.low >= -loss), seen, f"lower end at least {-loss:+.3f}")
+
+
+def _words(found: Interval) -> str:
+    if not found.excludes_zero:
+        return "no difference shown"
+    return "better" if found.value > 0 else "worse"
+
+
+def precision_check(seen: Comparison, split: str, precision: str, limits: Limits) -> list[Check]:
+    """Whether fewer bits cost too much of the fp32 version's mean IoU."""
+    if seen.fp32 is None:
+        return []
+    name = f"{split} mIoU{len(seen.candidate.classes)}"
+    full, own = seen.fp32.named(split)[name], seen.candidate.named(split)[name]
+    lost = (full - own) / full if full else 0.0
+    return [
+        Check(
+            f"{precision} beside fp32",
+            lost <= limits.precision_loss,
+            f"{own:.4f} of {full:.4f}, {lost:+.2%} lost",
+            f"at most {limits.precision_loss:.2%} lost",
+        )
+    ]
+
+
+def agreement_checks(parity: Mapping[str, float], seen: Comparison, limits: Limits) -> list[Check]:
+    """Label agreement of torch with each engine, as the export measured it, and of the engine as served."""
+    ending = agreement_name("")
+    stated = {
+        f"torch to {name.removesuffix(ending)}": share
+        for name, share in parity.items()
+        if name.endswith(ending)
+    }
+    missing = {} if stated else {"torch to ONNX Runtime": 0.0}
+    measured = {"ONNX Runtime to the engine as served": seen.agreement}
+    return [
+        Check(
+            name,
+            bool(share >= limits.agreement),
+            f"{share:.3%} of labels",
+            f"at least {limits.agreement:.1%}",
+        )
+        for name, share in {**stated, **missing, **measured}.items()
+    ]
+
+
+def cost_checks(milliseconds: list[float], peaks: list[int], limits: Limits) -> list[Check]:
+    """Time and memory, candidate first, as multiples of the live version's."""
+    return [
+        _ratio_check("time per photo", milliseconds, "ms", limits.latency_ratio),
+        _ratio_check("memory", [peak / 2**20 for peak in peaks], "MiB", limits.memory_ratio),
+    ]
+
+
+def _ratio_check(name: str, values: list[float], unit: str, most: float) -> Check:
+    own, *other = values
+    if not other:
+        return Check(name, True, f"{own:.1f} {unit}; {NO_LIVE}", f"at most {most:g} times the live version's")
+    ratio = own / other[0]
+    seen = f"{own:.1f} {unit}, live {other[0]:.1f}: {ratio:.2f} times"
+    return Check(name, ratio <= most, seen, f"at most {most:g} times")
+
+
+def safety_checks(problems: Mapping[str, list[str]]) -> list[Check]:
+    """What must be true before a file is opened in an engine, by its name: what is wrong, nothing where fine."""
+    wanted = {
+        "files": "each as its sha256 in the manifest says",
+        "package": "one ONNX file of ONNX's own operators and its manifest, nothing else",
+        "tensors": "the live version's inputs and outputs",
+        "classes": "the live version's, or --map for each that is not",
+    }
+    return [
+        Check(name, not found, "; ".join(found) if found else "as wanted", wanted[name])
+        for name, found in problems.items()
+    ]
