@@ -19,10 +19,11 @@ from cli.key import key
 from cli.models import models
 from cli.predict import predict
 from cli.publish import publish
+from cli.retrain import retrain
 from cli.serve import serve
 from cli.train import train
 
-VERBS = (train, finetune, curves, evaluate, inspect, ablate, export, gate, publish, predict, serve)
+VERBS = (train, finetune, retrain, curves, evaluate, inspect, ablate, export, gate, publish, predict, serve)
 GROUPS = {"data": data, "key": key, "models": models}
 """Verbs with verbs of their own."""
 

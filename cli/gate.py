@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cli.options import ROOT, Golden, GoldenSplit, LimitFile, LimitWords, Map, Model, Rename, Repository
+from cli.tables import check_table
 
 if TYPE_CHECKING:
     from contract.verdict import Verdict
@@ -45,9 +43,9 @@ def gate(
     """
     Compare a candidate with the live version on golden photos; the exit code is 1 where it is refused.
 
-    It looks at the package itself, tensors, classes, mean IoU with its interval, each class, boundaries, label
-    agreement of torch, ONNX Runtime and the engine as served, time and memory; and writes a report with the
-    photos on which the two disagree most. A version that is refused stays a candidate, with its report:
+    It looks at the package itself, tensors, classes, mean IoU with its interval, each class, boundaries,
+    label agreement of torch, ONNX Runtime and the engine as served, time and memory; and writes a report with
+    the photos on which the two disagree most. A version that is refused stays a candidate, with its report:
     promote it by force and with a reason, or reject it.
 
     Example: box2seg gate 3 --golden VOC_FOLDER --split val --limit score_loss=0.02
@@ -74,24 +72,18 @@ def gate(
         fp32=fp32,
     )
     verdict = decide(question, open_served, report, console)
-    print_verdict(verdict, console)
+    _say(verdict, console)
     typer.echo(report / "report.html")
     if not verdict.passed:
         raise typer.Exit(REFUSED)
 
 
-def print_verdict(verdict: Verdict, console: Console) -> None:
+def _say(verdict: Verdict, console: Console) -> None:
     """Print what was checked, and the decision."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "check", "seen", "wanted"):
-        table.add_column(heading)
-    for check in verdict.checks:
-        mark = Text("✓", "green") if check.passed else Text("✗", "bold red")
-        table.add_row(mark, check.name, Text(check.seen), Text(check.wanted, "dim"))
-    console.print(table)
+    console.print(check_table(verdict))
     name = f"version {verdict.version}" if verdict.version else "the candidate"
     other = "nothing live" if verdict.against is None else f"version {verdict.against}"
     if verdict.passed:
         console.print(f"{name} passed beside {other}: it may go live", style="bold green")
     else:
-        console.print(f"{name} is refused beside {other}; it stays a candidate", style="bold red")
+        console.print(f"{name} is refused beside {other}; it stays what it is", style="bold red")

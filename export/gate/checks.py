@@ -109,7 +109,7 @@ def _ratio_check(name: str, values: list[float], unit: str, most: float) -> Chec
 
 
 def safety_checks(problems: Mapping[str, list[str]]) -> list[Check]:
-    """What must be true before a file is opened in an engine, by its name: what is wrong, nothing where fine."""
+    """What must be true before an engine opens a file, by the check's name: what is wrong, or nothing."""
     wanted = {
         "files": "each as its sha256 in the manifest says",
         "package": "one ONNX file of ONNX's own operators and its manifest, nothing else",

@@ -15,7 +15,7 @@ Engine = Callable[[Uint8], tuple[Uint8, Uint8]]
 """Runs frames (N, h, w, 3) uint8: labels and confidence, (N, h, w) uint8 each."""
 
 Opener = Callable[[Path], Engine]
-"""Opens an ONNX file in the engine that serves it; a function of a module, so that processes can be sent it."""
+"""Opens an ONNX file in the engine that serves it; a module's function, which processes can be sent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""What a version costs: its time per photo, beside another's in one run, and the memory of a process that runs it."""
+"""What a version costs: time per photo, beside another's in one run, and memory of a process that runs it."""
 
 import resource
 import statistics
