@@ -17,7 +17,7 @@ from export.gate.checks import (
     agreement_checks,
     cost_checks,
     enough_photos,
-    precision_check,
+    precision_checks,
     safety_checks,
     score_checks,
 )
@@ -131,8 +131,8 @@ def _beside_live(
     checks = [
         enough_photos(seen, limits),
         *score_checks(seen, split, limits),
-        *precision_check(seen, split, manifest.precision, limits),
-        *agreement_checks(manifest.parity, seen, limits),
+        *precision_checks(seen, split, manifest.parity, manifest.precision, limits),
+        *agreement_checks(manifest.parity, seen, manifest.precision, limits),
         *cost_checks(milliseconds, peaks, limits),
     ]
     write_profile(seen.profile, report)

@@ -19,6 +19,9 @@ from training.datasets import Dataset
 from training.progress import progress_bar
 from training.score import Score, Tally, count_photo
 
+UNKNOWN_TO_ONNXRUNTIME = ("bf16",)
+"""Precisions for which its CPU kernels have no arithmetic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Golden:
@@ -46,7 +49,8 @@ class Comparison:
         live: The live version's, where there is one.
         fp32: Those of the fp32 version that the candidate was made from, where it is of fewer bits.
         disagreements: Photos and the share of pixels in [0, 1] that the two label differently, most first.
-        agreement: Share of pixels that the candidate's engine and ONNX Runtime label alike.
+        agreement: Share of pixels that the candidate's engine and ONNX Runtime label alike; None where ONNX
+            Runtime does not compute in the candidate's precision.
         profile: What the golden photos and the candidate's answers look like.
     """
 
@@ -54,7 +58,7 @@ class Comparison:
     live: Score | None
     fp32: Score | None
     disagreements: list[tuple[AnnotatedImage, float]]
-    agreement: float
+    agreement: float | None
     profile: Profile
 
 
@@ -69,7 +73,8 @@ def compare(
     """
     classes = len(golden.dataset.classes)
     counts: dict[str, list[np.ndarray]] = {"candidate": [], "live": [], "fp32": []}
-    reference = open_onnxruntime(candidate.folder / MODEL_FILE)
+    runs = candidate.manifest.precision not in UNKNOWN_TO_ONNXRUNTIME
+    reference = open_onnxruntime(candidate.folder / MODEL_FILE) if runs else None
     disagreements, alike, looks = [], [], []
     with progress_bar(console, "golden photos", len(golden.images)) as bar:
         for image in bar.around(golden.images):
@@ -77,9 +82,9 @@ def compare(
             seen = candidate.answer(photo)
             counts["candidate"].append(count_photo(image, truth, seen.whole, classes))
             looks.append(look_at(seen.frame, seen.labels, seen.confidence, classes))
-            alike.append(
-                (label_agreement(seen.labels, reference(seen.frame[np.newaxis])[0][0]), seen.labels.size)
-            )
+            if reference is not None:
+                labels, _ = reference(seen.frame[np.newaxis])
+                alike.append((label_agreement(seen.labels, labels[0]), labels.size))
             if fp32 is not None:
                 counts["fp32"].append(count_photo(image, truth, fp32.answer(photo).whole, classes))
             if live is not None:
@@ -87,13 +92,13 @@ def compare(
                 counts["live"].append(count_photo(image, truth, other, classes))
                 disagreements.append((image, 1 - label_agreement(seen.whole, other)))
     disagreements.sort(key=lambda pair: -pair[1])
-    shares, sizes = zip(*alike, strict=True)
+    pixels = sum(size for _, size in alike)
     return Comparison(
         _score(golden, counts["candidate"]),
         _score(golden, counts["live"]) if live else None,
         _score(golden, counts["fp32"]) if fp32 else None,
         disagreements,
-        float(np.average(shares, weights=sizes)),
+        sum(share * size for share, size in alike) / pixels if pixels else None,
         profile_of(looks, golden.dataset.classes),
     )
 

@@ -57,7 +57,8 @@ def read_limits(path: Path | None, assignments: Iterable[str] = ()) -> Limits:
         if not separator:
             raise ConfigurationError(f"{assignment!r}: expected NAME=VALUE", hint="--limit score_loss=0.02")
         given[name] = value
-    return dataclasses.replace(Limits(), **{name: _number(name, value) for name, value in given.items()})
+    changes: dict[str, Any] = {name: _number(name, value) for name, value in given.items()}
+    return dataclasses.replace(Limits(), **changes)
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:

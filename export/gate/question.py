@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contract.errors import ConfigurationError, UnknownModel
-from contract.manifest import published_versions
+from contract.errors import ConfigurationError, ManifestError, UnknownModel
+from contract.manifest import published_versions, read_manifest
 from contract.registry import read_standing
 from contract.verdict import report_folder
 from export.gate.limits import Limits
@@ -74,12 +74,29 @@ def ask(
         question = Question(where, 0, folder, live, **others)
         return question, report or where.resolve().parent / GATE_FOLDER
     version = int(candidate)
+    if others.get("fp32") is None:
+        others["fp32"] = find_fp32(model, version)
     if version == live:
         raise ConfigurationError(
             f"version {version} would be compared with itself", hint="--against another version"
         )
     question = Question(_version_folder(model, version), version, folder, live, **others)
     return question, report or report_folder(model, version)
+
+
+def find_fp32(model: Path, version: int) -> Path | None:
+    """Give the fp32 version of the weights that one of fewer bits was made from, where it is published."""
+    try:
+        wanted = read_manifest(model / str(version))
+        if wanted.precision == "fp32":
+            return None
+        for other in reversed(published_versions(model)):
+            found = read_manifest(model / str(other))
+            if found.precision == "fp32" and found.origin == wanted.origin:
+                return model / str(other)
+    except ManifestError:  # the gate says what is wrong with it
+        return None
+    return None
 
 
 def _version_folder(model: Path, version: int) -> Path:
