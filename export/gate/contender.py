@@ -25,12 +25,14 @@ class Answer:
 
     Args:
         frame: (h, w, 3) uint8, the photo as its network sees it.
+        inner: Rows and columns of the frame that are the photo; the rest is padding.
         labels: (h, w) uint8 in the frame.
         confidence: (h, w) uint8 in the frame, probability times 255.
         whole: (H, W) uint8, labels at the photo's own size, as the server would give them.
     """
 
     frame: Uint8
+    inner: tuple[slice, slice]
     labels: Uint8
     confidence: Uint8
     whole: Uint8
@@ -72,7 +74,8 @@ class Contender:
                 f"the network gave label {found.max()}, its manifest has {len(self.manifest.classes)} classes"
             )
         labels = self.table[found[0]]
-        return Answer(frame, labels, confidence[0], fit.bring_back(labels, confidence[0]))
+        inner = slice(fit.inner[0]), slice(fit.inner[1])
+        return Answer(frame, inner, labels, confidence[0], fit.bring_back(labels, confidence[0]))
 
     def frame_size(self, photo: Uint8) -> Size:
         """Give the size of a photo's frame (height, width) [px]."""

@@ -141,7 +141,7 @@ def test_wishes_that_exclude_each_other_are_refused(data: Path, tmp_path: Path) 
 
 
 def test_killed_while_training_and_while_exporting(data: Path, tmp_path: Path) -> None:
-    """After kill -9 in either stage the same command ends right: each step once, one version, nothing left."""
+    """After kill -9 in either stage the same command ends right: each step once, one version."""
     out, repository = tmp_path / "run", tmp_path / "repository"
     command = [
         *(sys.executable, "-m", "cli", "retrain", "--data", data, "--golden", data, "--out", out),
