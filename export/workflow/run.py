@@ -15,7 +15,6 @@ from contract.verdict import Verdict
 from export.gate.contender import Opener
 from export.publish import EXPORT_FOLDER
 from export.workflow.checking import check_data
-from export.workflow.kept import find_start
 from export.workflow.logged import logged
 from export.workflow.order import Order, Stage
 from export.workflow.stages import (
@@ -29,6 +28,7 @@ from export.workflow.stages import (
     train_stage,
 )
 from export.workflow.stamps import Stamps, fingerprint, working_in
+from export.workflow.start import find_start
 from training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from training.prepare import recipe_fields, recipe_of
 from training.recipes import find_recipe

@@ -18,8 +18,8 @@ from export.gate.decision import decide
 from export.gate.findings import FINDINGS_FILE
 from export.gate.question import GATE_FOLDER, Question
 from export.gate.report import PICTURES, write_report
+from export.kept import keep_checkpoint
 from export.publish import EXPORT_FOLDER, publish
-from export.workflow.kept import keep_checkpoint
 from export.workflow.order import Order
 from training.checkpoint import load_checkpoint
 from training.datasets import open_dataset

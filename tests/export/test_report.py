@@ -82,7 +82,7 @@ def test_the_report_is_one_file(report: Path) -> None:
 
 
 def test_errors_that_grow_are_for_the_worse(report: Path) -> None:
-    """Of errors less is better: one that grew is drawn as the worse score that it is; so is lower mean IoU."""
+    """Of errors less is better: one that grew is drawn as for the worse, as lower mean IoU is."""
     page = report.read_text()
     sides = re.findall(r'class="right (\w+)"', page)
     assert sides == ["down", "none", "none", "down"]

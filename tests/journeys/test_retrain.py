@@ -36,6 +36,11 @@ class Person:
         """Have the gate look at a version."""
         return self.type("gate", str(version), "--golden", str(self.data), *self.limits())
 
+    def publish(self, exported: Path) -> Result:
+        """Publish an export as the next version."""
+        words = [str(exported), "--name", "pets", "--repository", str(self.folder / "repository")]
+        return CliRunner().invoke(app, ["publish", *words])
+
     def type(self, *words: str) -> Result:
         """Type a command that is about the model."""
         return CliRunner().invoke(app, [*words, *self.place])
@@ -67,7 +72,7 @@ def test_retrain_promote_refuse_roll_back(tmp_path: Path) -> None:
     assert person.states() == {1: State.PREVIOUS, 2: State.LIVE}
 
     _damage(tmp_path / "better" / "train", tmp_path / "damaged")
-    assert person.type("publish", str(tmp_path / "damaged")).exit_code == 0
+    assert person.publish(tmp_path / "damaged").exit_code == 0
     refused = person.gate(3)
     assert refused.exit_code == 1
     assert "mean IoU" in refused.output

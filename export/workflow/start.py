@@ -1,27 +1,11 @@
-"""The checkpoints of published versions, kept in the registry: training can go on from what answers."""
+"""What training begins with: the live version's weights, another run's, or the encoder's first ones."""
 
-import dataclasses
 from pathlib import Path
 
 from contract.errors import CheckpointError
-from contract.history import REGISTRY
-from contract.registry import read_standing
+from contract.registry import checkpoint_folder, read_standing
 from export.workflow.order import IMAGENET, LIVE, Order
-from training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
-
-CHECKPOINTS = "checkpoints"
-
-
-def checkpoint_folder(model: Path, version: int) -> Path:
-    """Give the folder of a version's checkpoint, from the model's folder."""
-    return model / REGISTRY / CHECKPOINTS / str(version)
-
-
-def keep_checkpoint(run: Path, model: Path, version: int) -> Path:
-    """Keep a run's weights for a version, without what resuming needs; gives their path."""
-    folder = checkpoint_folder(model, version)
-    folder.mkdir(parents=True, exist_ok=True)
-    return save_checkpoint(dataclasses.replace(load_checkpoint(run), training={}), folder)
+from training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 
 
 def find_start(order: Order) -> Path | None:
