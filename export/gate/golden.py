@@ -81,8 +81,8 @@ def compare(
             photo, truth = read_image(image.path), golden.dataset.truth(image)
             seen = candidate.answer(photo)
             counts["candidate"].append(count_photo(image, truth, seen.whole, classes))
-            parts = (part[seen.inner] for part in (seen.frame, seen.labels, seen.confidence))
-            looks.append(look_at(*parts, classes))
+            inner = seen.inner
+            looks.append(look_at(seen.frame[inner], seen.labels[inner], seen.confidence[inner], classes))
             if reference is not None:
                 labels, _ = reference(seen.frame[np.newaxis])
                 alike.append((label_agreement(seen.labels, labels[0]), labels.size))
