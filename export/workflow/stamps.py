@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,8 +111,10 @@ def digest(inputs: dict[str, Any]) -> dict[str, str]:
 def fingerprint(folder: Path) -> str:
     """Give what changes when a folder's files do: their names, sizes and times; nothing is read."""
     lines = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            about = path.stat()
-            lines.append(f"{path.relative_to(folder)} {about.st_size} {about.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    for parent, _, names in os.walk(folder, followlinks=True):  # data sets are often linked together
+        for name in names:
+            path = Path(parent) / name
+            if path.is_file():
+                about = path.stat()
+                lines.append(f"{path.relative_to(folder)} {about.st_size} {about.st_mtime_ns}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
