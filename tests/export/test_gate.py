@@ -95,7 +95,7 @@ def test_an_equal_network_passes(model: Path, look: Look) -> None:
 def test_a_worse_network_is_refused(
     model: Path, look: Look, record_property: Callable[[str, object], None]
 ) -> None:
-    """A candidate that loses 4 points of mean IoU is not promoted; force needs a reason, which is kept."""
+    """A candidate that loses 5 points of mean IoU is not promoted; force needs a reason, which is kept."""
     publish_proved(model.parent, 2, blunt_graph())
     verdict = look(dataclasses.replace(LENIENT, class_loss=1, boundary_loss=1))
     assert failed(verdict) == {"mean IoU"}
