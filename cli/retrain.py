@@ -86,7 +86,8 @@ def retrain(
     The stages are check, train, export, gate, publish and promote; the last one waits for --promote or
     --canary. Each leaves its files, pictures and a log in the run's folder. After a kill, or with a later
     --until, the same command goes on where it was: a finished stage is not done again. The exit code is 1
-    where the gate refuses; the version then stays a candidate, with its report.
+    where the gate refuses; the version then stays a candidate, with its report. A model's first version
+    answers at once.
 
     Example: box2seg retrain --data VOC_FOLDER --golden GOLDEN_FOLDER --out runs/next --promote
     """

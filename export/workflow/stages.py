@@ -2,11 +2,13 @@
 
 import dataclasses
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from contract.errors import ManifestError
 from contract.images import read_image
 from contract.manifest import published_versions, read_manifest
 from contract.profile import PROFILE_FILE
@@ -111,10 +113,11 @@ def promote_stage(order: Order, version: int) -> None:
 
 
 def find_published(model: Path, files: dict[str, str]) -> int | None:
-    """Give the newest version that has these very files."""
+    """Give the newest version that has these very files; damaged ones have none."""
     for version in reversed(published_versions(model)):
-        if read_manifest(model / str(version)).files == files:
-            return version
+        with suppress(ManifestError):
+            if read_manifest(model / str(version)).files == files:
+                return version
     return None
 
 
