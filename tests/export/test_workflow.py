@@ -163,7 +163,7 @@ def test_killed_while_training_and_while_exporting(data: Path, tmp_path: Path) -
     outcome = run(asked)
     assert (outcome.version, outcome.state) == (1, State.LIVE)
     assert (asked.out / "train" / "checkpoint.pt").stat().st_mtime_ns == weights, "it was trained before"
-    steps = [line.split(",")[0] for line in (asked.out / "train" / "steps.csv").read_text().splitlines()[1:]]
+    steps = [line.split(",")[1] for line in (asked.out / "train" / "steps.csv").read_text().splitlines()[1:]]
     assert len(steps) == len(set(steps)) == 4 * 3
     assert list((asked.out / "export").glob(".export-*")) == []
     assert [event.action for event in read_history(asked.model)] == [Action.PUBLISH]
