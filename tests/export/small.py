@@ -1,8 +1,11 @@
 """Retraining small enough for a test: drawn photos, tiny networks, masks to learn from."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from cli.served import open_served
@@ -53,4 +56,16 @@ def order(data: Path, out: Path, **others: object) -> Order:
 
 def run(asked: Order) -> Outcome:
     """Do what was asked, in silence."""
-    return retrain(asked, open_served, Console(file=io.StringIO()))
+    with one_thread():
+        return retrain(asked, open_served, Console(file=io.StringIO()))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have torch compute in one thread: on networks so small several only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

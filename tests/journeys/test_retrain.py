@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import pytest
 import torch
 from typer.testing import CliRunner, Result
 
@@ -12,7 +13,7 @@ from contract.registry import State, read_standing
 from contract.verdict import read_verdict, report_folder
 from export.draft import export_checkpoint
 from export.pictures import drawn_pictures
-from tests.export.small import FEW, LEARNING, draw_data
+from tests.export.small import FEW, LEARNING, draw_data, one_thread
 from training.checkpoint import load_checkpoint
 
 LIMITS = ("least_photos=4", "latency_ratio=1000", "memory_ratio=1000", "boundary_loss=0.2", "class_loss=0.2")
@@ -43,7 +44,8 @@ class Person:
 
     def type(self, *words: str) -> Result:
         """Type a command that is about the model."""
-        return CliRunner().invoke(app, [*words, *self.place])
+        with one_thread():
+            return CliRunner().invoke(app, [*words, *self.place])
 
     def limits(self) -> list[str]:
         """Give the limits as words."""
@@ -54,6 +56,7 @@ class Person:
         return read_standing(self.model).states
 
 
+@pytest.mark.timeout(900)  # two trainings and three looks of the gate, beside whatever else the machine does
 def test_retrain_promote_refuse_roll_back(tmp_path: Path) -> None:
     """A better version goes live through a canary, a damaged one does not; the history tells all of it."""
     person = Person(tmp_path)
