@@ -14,15 +14,17 @@ from cli.errors import Verbs
 from cli.evaluate import evaluate
 from cli.export import export
 from cli.finetune import finetune
+from cli.gate import gate
 from cli.inspect import inspect
 from cli.key import key
 from cli.models import models
 from cli.predict import predict
 from cli.publish import publish
+from cli.retrain import retrain
 from cli.serve import serve
 from cli.train import train
 
-VERBS = (train, finetune, curves, evaluate, inspect, ablate, export, publish, predict, serve)
+VERBS = (train, finetune, retrain, curves, evaluate, inspect, ablate, export, gate, publish, predict, serve)
 GROUPS = {"data": data, "engine": engine, "key": key, "models": models}
 """Verbs with verbs of their own."""
 

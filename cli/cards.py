@@ -49,7 +49,7 @@ class Card:
     @property
     def precision(self) -> str:
         """What its network computes in."""
-        return str(getattr(self.manifest, "precision", "fp32")) if self.manifest else ""
+        return self.manifest.precision if self.manifest else ""
 
     @property
     def report(self) -> Path:

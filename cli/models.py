@@ -3,9 +3,10 @@
 import typer
 
 from cli.changes import canary, gc, promote, reject, rollback, withdraw
+from cli.drift import drift
 from cli.standing import diff, history, list_versions, show
 
-VERBS = (show, diff, promote, canary, withdraw, reject, rollback, history, gc)
+VERBS = (show, diff, promote, canary, withdraw, reject, rollback, history, drift, gc)
 
 models = typer.Typer(
     no_args_is_help=True, help="Which version of a model answers, which wait, and changing that."

@@ -58,3 +58,26 @@ Who = Annotated[
         default_factory=caller, show_default="user@host", help="Who does it; stands in the history."
     ),
 ]
+Golden = Annotated[
+    Path, typer.Option(help="VOC, COCO or YOLO folder with masks, of photos that nothing learns from.")
+]
+GoldenSplit = Annotated[str, typer.Option(help="Split of the golden set.")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="OLD=NEW",
+        help="A class of the live version that the candidate calls otherwise; OLD=background for one that is "
+        "gone, background=NEW for one that is added. May be repeated.",
+    ),
+]
+LimitFile = Annotated[Path | None, typer.Option(help="TOML file of limits: score_loss = 0.02, and so on.")]
+LimitWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=VALUE",
+        help="Change a limit: least_photos 20, score_loss 0.01, class_loss 0.05, boundary_loss 0.02, "
+        "agreement 0.995, latency_ratio 1.25, memory_ratio 1.25, precision_loss 0.01.",
+    ),
+]

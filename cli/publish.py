@@ -13,6 +13,8 @@ from cli.options import ROOT, Repository, Who, Why
 if TYPE_CHECKING:
     from contract.registry import Standing
 
+CHECKPOINT = "checkpoint.pt"
+
 
 def publish(
     exported: Annotated[
@@ -31,7 +33,8 @@ def publish(
     Publish an exported model as a new version, whole or not at all; prints its folder.
 
     It is a candidate that answers nobody until `box2seg models promote` lets it; a model's first version
-    answers at once. A version's folder copied from another repository gets a number of this one.
+    answers at once. A version's folder copied from another repository gets a number of this one. A run's
+    checkpoint is kept in the registry, so that `box2seg retrain` can go on from it.
 
     Example: box2seg publish runs/first --name box2seg --repository model_repository
     """
@@ -42,12 +45,27 @@ def publish(
 
     folder = publish_export(exported, name=name, root=repository, version=version, who=who, why=why)
     console = Console(stderr=True)
+    _keep_checkpoint(exported, folder, console)
     console.print(_what_follows(folder, read_standing(folder.parent)), soft_wrap=True, highlight=False)
     config = folder.parent / CONFIG_FILE
     problem = misfit(config.read_text(encoding="utf-8"), read_manifest(folder).precision)
     if problem:
         console.print(f"{config}: {problem}; it is read on a GPU only", soft_wrap=True)
     typer.echo(folder)
+
+
+def _keep_checkpoint(exported: Path, folder: Path, console: Console) -> None:
+    """Keep a run's weights beside its version's history, so that `box2seg retrain` can go on from them."""
+    if not (exported / CHECKPOINT).is_file():
+        return
+    from contract.errors import Box2SegError
+
+    try:
+        from export.kept import keep_checkpoint
+
+        keep_checkpoint(exported, folder.parent, int(folder.name))
+    except (Box2SegError, ModuleNotFoundError) as error:  # a damaged one, or an installation without torch
+        console.print(f"its checkpoint is not kept: {error}", style="yellow", markup=False)
 
 
 def _what_follows(folder: Path, standing: Standing) -> str:

@@ -9,7 +9,7 @@ from contract.errors import PromotionRefused
 from contract.files import writing
 from contract.history import Action, Event
 from contract.permission import check_model, state_of
-from contract.registry import State, changing, read_standing
+from contract.registry import State, changing, checkpoint_folder, read_standing
 
 WORKSHOP = ".publishing-"
 """How folders begin in which a version is made; a rename from there publishes it."""
@@ -70,6 +70,7 @@ def collect(model: Path, version: int, *, who: str, why: str = "") -> Event:
             with writing(folder):
                 folder.rename(leaving)
         event = changes.record(Action.COLLECT, version, who=who, why=why)
+        shutil.rmtree(checkpoint_folder(model, version), ignore_errors=True)
         if leaving.exists():
             sweep(leaving)
     return event

@@ -16,6 +16,8 @@ from contract.history import REGISTRY, Action, Event, append_events, read_histor
 from contract.manifest import published_versions
 
 LOCK_FILE = "lock"
+CHECKPOINTS = "checkpoints"
+"""Where the weights of versions are kept that training can go on from."""
 
 
 class State(StrEnum):
@@ -61,6 +63,11 @@ class Standing:
 
     def _one(self, state: State) -> int | None:
         return next((version for version, found in self.states.items() if found is state), None)
+
+
+def checkpoint_folder(model: Path, version: int) -> Path:
+    """Give the folder of the weights that a version was exported from; there may be none kept."""
+    return model / REGISTRY / CHECKPOINTS / str(version)
 
 
 def read_standing(model: Path) -> Standing:

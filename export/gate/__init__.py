@@ -1,0 +1,1 @@
+"""The gate: what a candidate must show beside the live version before it may answer anybody."""

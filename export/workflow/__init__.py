@@ -1,0 +1,1 @@
+"""From new photos to a version that answers: stages that each leave what the next one needs."""
