@@ -26,8 +26,8 @@ from contract.images import decode_image
 from contract.manifest import Manifest
 from serving.choice import local_triton
 from serving.engines.triton import TritonEngine
-from serving.models import newest_version
 from serving.settings import read_settings
+from serving.versions import live_version
 
 ROUNDS = 4
 TOGETHER = 8
@@ -41,7 +41,7 @@ def main() -> None:
     """Measure and print a table; exit code 1 where a goal is missed."""
     options = _options()
     settings = read_settings(repository=options.repository)
-    manifest = newest_version(settings.repository, settings.default_model).manifest
+    manifest = live_version(settings.repository, settings.default_model).manifest
     photo = options.photo.read_bytes() if options.photo else chelsea()
     with (
         local_triton(settings, _say) as url,

@@ -31,8 +31,8 @@ from contract.images import decode_image
 from contract.masks import Segmentation
 from serving.engines.local import LocalEngine
 from serving.formats.png import encode_png, label_image
-from serving.models import Version, newest_version
 from serving.settings import read_settings
+from serving.versions import Version, live_version
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 QUALITY = 90
@@ -50,7 +50,7 @@ def main() -> None:
     options = _options()
     cv2.setNumThreads(1)
     settings = read_settings(repository=options.repository)
-    version = newest_version(settings.repository, settings.default_model)
+    version = live_version(settings.repository, settings.default_model)
     found = {size: asyncio.run(measure(size, version, rounds=options.rounds)) for size in GOALS}
     sys.exit(report(found, version))
 

@@ -60,7 +60,6 @@ def run_workers(settings: Settings, door: socket.socket) -> None:
         ConfigurationError: If they cannot start.
     """
     from serving.common import common_folder
-    from serving.telemetry import forget_process
     from serving.workers import Workers
 
     with common_folder() as common:
@@ -69,8 +68,17 @@ def run_workers(settings: Settings, door: socket.socket) -> None:
             count=settings.workers,
             door=door,
             grace_s=settings.drain_s + settings.grace_s + LEAVING_S,
-            bury=partial(forget_process, shared=common.metrics),
+            bury=partial(_bury, common),
         ).run()
+
+
+def _bury(common: Common, pid: int) -> None:
+    """Take away what a dead worker said of the present; what it counted stays."""
+    from serving.fellows import forget_worker
+    from serving.telemetry import forget_process
+
+    forget_process(pid, common.metrics)
+    forget_worker(pid, common.versions)
 
 
 def work(settings: Settings, door: socket.socket, common: Common, post: Post) -> None:

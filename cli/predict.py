@@ -96,10 +96,10 @@ def _by_engine(repository: Path, model: str, format: str) -> Way:
     from serving.engines.local import LocalEngine
     from serving.folder import segment_photos
     from serving.formats import find_format
-    from serving.models import newest_version
+    from serving.versions import live_version
 
     form = find_format(format)
-    version = newest_version(repository, model)
+    version = live_version(repository, model)
     return Way(form.suffix, lambda jobs, tell: segment_photos(jobs, LocalEngine(), version, form, tell=tell))
 
 

@@ -40,7 +40,7 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
     Raises:
         ConfigurationError: If a path that the settings name is another route's.
     """
-    gateway = create_gateway(settings, engine, metrics=common.metrics if common else None)
+    gateway = create_gateway(settings, engine, common=common)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

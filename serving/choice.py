@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from contract.errors import ConfigurationError
 from serving.engines import Engine
-from serving.models import published_models
 from serving.settings import Settings
+from serving.versions import published_models
 
 Say = Callable[[str], None]
 

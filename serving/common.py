@@ -34,6 +34,11 @@ class Common:
         """Where they count what each key asks."""
         return self.folder / "rates"
 
+    @property
+    def versions(self) -> Path:
+        """Where they tell each other which versions they use."""
+        return self.folder / "versions"
+
     def remove(self) -> None:
         """Remove it, where whoever made it cannot any more."""
         rmtree(self.folder, ignore_errors=True)
@@ -46,4 +51,5 @@ def common_folder() -> Iterator[Common]:
         common = Common(Path(folder))
         common.metrics.mkdir()
         common.rates.mkdir()
+        common.versions.mkdir()
         yield common

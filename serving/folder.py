@@ -11,9 +11,9 @@ from contract.manifest import Manifest
 from contract.processors import available_processors
 from serving.engines import Engine
 from serving.formats import Format
-from serving.models import Version
 from serving.segmenter import Segmenter
 from serving.telemetry import Stopwatch
+from serving.versions import Version
 
 AT_ONCE = 3
 """While the network works on one photo, another is read and a third written."""

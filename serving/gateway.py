@@ -5,16 +5,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from contract.arrays import Uint8
 from contract.manifest import Manifest
 from contract.masks import Segmentation
 from serving.admission import Admission
+from serving.common import Common
 from serving.deadline import Deadline
 from serving.engines import Engine
 from serving.errors import outcome_of
+from serving.fellows import Fellows
 from serving.health import Witness
 from serving.lanes import Lanes
 from serving.models import Models
@@ -177,11 +178,11 @@ class Gateway:
                 await self.why_not_ready()
 
 
-def create_gateway(settings: Settings, engine: Engine, *, metrics: Path | None = None) -> Gateway:
-    """Wire a gateway; nothing runs until `Gateway.running`. See `Telemetry` for the folder of metrics."""
+def create_gateway(settings: Settings, engine: Engine, *, common: Common | None = None) -> Gateway:
+    """Wire a gateway, one of several workers where they have something in common; see `Gateway.running`."""
     witness = Witness(engine)
     threads = ThreadPoolExecutor(max(2, settings.processors()), "pixels")
-    telemetry = Telemetry(metrics)
+    telemetry = Telemetry(common.metrics if common else None)
     admission = Admission(places=settings.concurrency, queue=settings.queue, tell=telemetry.note_load)
     lanes = Lanes(places=max(1, settings.concurrency // 2), run=settings.join) if settings.join > 1 else None
     precedence = Precedence(
@@ -191,7 +192,12 @@ def create_gateway(settings: Settings, engine: Engine, *, metrics: Path | None =
     )
     return Gateway(
         settings=settings,
-        models=Models(settings.repository, witness),
+        models=Models(
+            settings.repository,
+            witness,
+            fellows=Fellows(common.versions if common else None),
+            linger_s=settings.timeout_s if settings.engine == "triton" else 0.0,
+        ),
         witness=witness,
         segmenter=Segmenter(witness, threads, admission, lanes, precedence),
         telemetry=telemetry,

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,12 @@ class Witness:
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Load a version; see `Engine`."""
         await self._engine.load(manifest, folder)
+
+    async def drop(self, model: str, versions: Collection[int]) -> None:
+        """Drop versions; see `Engine`."""
+        for version in versions:
+            self._answered.pop((model, version), None)
+        await self._engine.drop(model, versions)
 
     async def ready(self, model: str, version: int) -> bool:
         """Ask the engine; see `Engine`."""

@@ -1,63 +1,95 @@
-"""Which published versions are served: found in the repository, verified, loaded, then switched to."""
+"""Which version of each model answers: as its history says, and from the moment that it says so."""
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from contract.errors import EngineError, EngineUnavailable, ManifestError, UnknownModel
-from contract.manifest import (
-    CONFIDENCE,
-    IMAGE,
-    LABELS,
-    Manifest,
-    Tensor,
-    published_versions,
-    read_manifest,
-    verify_files,
-)
+from contract.errors import EngineUnavailable, RegistryError, UnknownModel
+from contract.history import history_mark
+from contract.manifest import Manifest
+from contract.registry import Standing, State, read_standing
 from serving.engines import Engine
+from serving.fellows import Fellows, now_s
+from serving.shelf import Shelf, without_folders
+from serving.versions import published_models
 
 log = logging.getLogger(__name__)
 
-INPUTS = {IMAGE: "uint8"}
-OUTPUTS = {LABELS: "uint8", CONFIDENCE: "uint8"}
-"""What the engines send and expect; a version with other tensors is refused."""
+ASK_AGAIN_S = 0.05
+"""How often fellow workers are looked at while they load what all are to have."""
+
+
+@dataclass(slots=True)
+class Line:
+    """
+    One model.
+
+    Args:
+        mark: Of the history that `standing` was read from.
+        standing: Where its versions stand.
+        kept: Versions that are loaded and that no worker drops; to one of these requests go at once.
+        answers: The version that answers; None before the first is loaded.
+        problem: Why its history cannot be read, where it cannot.
+        unneeded_since_s: When each loaded version that nothing names ceased to be named [s].
+    """
+
+    mark: object = None
+    standing: Standing = field(default_factory=Standing)
+    kept: set[int] = field(default_factory=set)
+    answers: int | None = None
+    problem: str | None = None
+    unneeded_since_s: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class Beside:
     """
-    One published version.
+    A version that runs beside the one that answers.
 
     Args:
-        manifest: What it says of itself; its files were verified.
-        folder: Where it lies.
+        manifest: Its own.
+        share: The part of requests that it answers, in [0, 1].
+        shadow: The part of the other requests that it computes for comparison, in [0, 1].
     """
 
     manifest: Manifest
-    folder: Path
+    share: float
+    shadow: float
 
 
 class Models:
     """
-    The version of each model that answers now.
+    The versions of each model that are in use.
+
+    Live, canary and previous are loaded. A look loads what the history names newly; at each request the
+    history's mark is compared, so that what is loaded already is switched to at once, in all workers.
 
     Args:
         repository: Folder with one folder per model.
         engine: Loads the versions.
+        fellows: The workers of this server.
+        linger_s: How long a version stays loaded that nothing names: for requests of other servers [s].
     """
 
-    def __init__(self, repository: Path, engine: Engine) -> None:
+    def __init__(
+        self, repository: Path, engine: Engine, *, fellows: Fellows | None = None, linger_s: float = 0.0
+    ) -> None:
         self._repository = repository
-        self._engine = engine
-        self._served: dict[str, Version] = {}
-        self._published: set[str] = set()
-        self._refused: dict[Path, str] = {}
+        self._shelf = Shelf(repository, engine)
+        self._fellows = fellows or Fellows()
+        self._linger_s = linger_s
+        self._lines: dict[str, Line] = {}
+        self._held: Counter[tuple[str, int]] = Counter()
+        self._wake = asyncio.Event()
 
     def served(self) -> list[Manifest]:
         """List the versions that answer now, by name."""
-        return [self._served[name].manifest for name in sorted(self._served)]
+        found = (self._answering(name) for name in sorted(self._lines))
+        return [manifest for manifest in found if manifest]
 
     def find(self, name: str) -> Manifest:
         """
@@ -67,118 +99,184 @@ class Models:
             UnknownModel: If there is no such model; names those there are.
             EngineUnavailable: If it is published, but not loaded yet.
         """
-        if name in self._served:
-            return self._served[name].manifest
-        if name in self._published:
-            raise EngineUnavailable(f"model {name!r} is not loaded yet", hint="try again in a moment")
-        raise UnknownModel(f"no model {name!r}", hint=f"there are: {', '.join(self._served) or 'none yet'}")
+        if manifest := self._answering(name):
+            return manifest
+        if name in self._lines:
+            why = self._lines[name].problem
+            raise EngineUnavailable(
+                f"model {name!r} is not loaded: {why}" if why else f"model {name!r} is not loaded yet",
+                hint="try again in a moment",
+            )
+        there = ", ".join(each.name for each in self.served())
+        raise UnknownModel(f"no model {name!r}", hint=f"there are: {there or 'none yet'}")
+
+    def beside(self, name: str) -> Beside | None:
+        """Give the canary of a model that `find` found, where it is loaded and can stand in for it."""
+        line = self._lines[name]
+        canary = line.standing.canary
+        live, version = self._shelf.get(name, line.answers), self._shelf.get(name, canary)
+        if not live or not version or canary not in line.kept:
+            return None
+        if version.manifest.classes != live.manifest.classes:  # labels would mean something else
+            return None
+        return Beside(version.manifest, line.standing.share, line.standing.shadow)
+
+    @contextmanager
+    def held(self, manifest: Manifest) -> Iterator[None]:
+        """Keep a version loaded while inside, whatever happens to it meanwhile."""
+        key = manifest.name, manifest.version
+        self._held[key] += 1
+        try:
+            yield
+        finally:
+            self._held[key] -= 1
+
+    def standing(self, name: str) -> Standing:
+        """Tell where a model's versions stand; the model is one that `find` knows."""
+        self._answering(name)
+        return self._lines[name].standing
+
+    def loaded(self, name: str) -> set[int]:
+        """List the versions of a model that are loaded."""
+        return self._shelf.loaded(name)
+
+    def problems(self, name: str) -> dict[int, str]:
+        """Say why versions that should be loaded are not, by version."""
+        return self._shelf.problems(name)
+
+    async def prepare(self, name: str, version: int) -> None:
+        """
+        Have a version loaded and warm by all workers.
+
+        Raises:
+            EngineUnavailable: If one of them cannot; says why.
+        """
+        mine = self._fellows.mine(name)
+        async with self._fellows.alone():
+            mine.wanted = [*mine.wanted, version]
+            self._fellows.tell()
+        try:
+            await self._wait_for_all(name, version, since_s=now_s())
+        finally:
+            mine.wanted.remove(version)
+            self._fellows.tell()
 
     async def watch(self, every_s: float) -> None:
-        """Refresh again and again, until cancelled."""
+        """Refresh again and again, and at once when a history changed, until cancelled."""
         while True:
+            self._wake.clear()
             try:
                 await self.refresh()
             except Exception:  # the watch outlives whatever one look meets, say a full table of files
                 log.exception("looking for new versions failed")
-            await asyncio.sleep(every_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every_s):
+                    await self._wake.wait()
 
     async def refresh(self) -> None:
-        """Serve the newest good version of each model; a version that cannot be served changes nothing."""
+        """Load what is named; a version that cannot be loaded leaves the one that answered before."""
         found = await asyncio.to_thread(published_models, self._repository)
-        self._published = set(found)
-        self._served = {
-            name: version
-            for name, version in self._served.items()
-            if version.manifest.version in found.get(name, ())
-        }
+        for name in set(self._lines) - set(found):
+            await self._shelf.drop(name, self._shelf.loaded(name))
+            del self._lines[name]
         for name, versions in found.items():
-            await self._serve_newest(name, versions)
+            await self._look(name, self._lines.setdefault(name, Line()), versions)
 
-    async def _serve_newest(self, name: str, versions: list[int]) -> None:
+    async def _look(self, name: str, line: Line, versions: list[int]) -> None:
+        looked_s = now_s()
+        await asyncio.to_thread(self._read, name, line)
+        named = self._named(name, line) & set(versions)
+        await self._note(name, line, named)
+        line.kept &= named
+        if line.answers not in versions:
+            line.answers = None
+        for version in sorted(named, key=lambda each: each != line.standing.live):  # the live one first
+            if await self._shelf.load(name, version):
+                line.kept.add(version)
+                self._switch(name, line)
+        if line.answers is None:
+            line.answers = await self._stand_in(name, line, versions)
+        self._shelf.forget_problems(name, named | set(versions[-1:]))
+        mine = self._fellows.mine(name)
+        mine.looked_s, mine.ready = looked_s, sorted(line.kept)
+        mine.problems = {str(version): words for version, words in self.problems(name).items()}
+        await self._drop_unneeded(name, line, named)
+
+    def _named(self, name: str, line: Line) -> set[int]:
+        """Give what the history and the workers name."""
+        standing = line.standing
+        wanted = {version for note in self._fellows.notes(name) for version in note.wanted}
+        return {standing.live, standing.canary, standing.previous, line.answers} - {None} | wanted  # type: ignore[return-value]  # without None
+
+    async def _stand_in(self, name: str, line: Line, versions: list[int]) -> int | None:
+        """Where the live version cannot be loaded and none answered yet: the newest that once was live."""
+        past = {State.PREVIOUS, State.RETIRED}
         for version in reversed(versions):
-            if self._serves(name, version):
-                return await self._keep_loaded(self._served[name])
-            if await self._serve(self._repository / name / str(version)):
-                return None
+            if line.standing.states.get(version) in past and await self._shelf.load(name, version):
+                log.error("%s: version %d answers in the live version's place", name, version)
+                return version
         return None
 
-    def _serves(self, name: str, version: int) -> bool:
-        return name in self._served and self._served[name].manifest.version >= version
+    async def _note(self, name: str, line: Line, named: set[int]) -> None:
+        """Tell the others what may be asked of the engine from now on."""
+        held = {version for (model, version), count in self._held.items() if model == name and count}
+        async with self._fellows.alone():
+            self._fellows.mine(name).in_use = sorted(named | held)
+            self._fellows.tell()
 
-    async def _keep_loaded(self, version: Version) -> None:
-        """Load a version again that the engine lost, say by a restart."""
-        if not await self._engine.ready(version.manifest.name, version.manifest.version):
-            await self._load(version)
+    async def _drop_unneeded(self, name: str, line: Line, named: set[int]) -> None:
+        """Drop loaded versions that no worker names or has requests on, after a while."""
+        named = named | {line.answers} - {None}  # type: ignore[operator]  # without None
+        await self._note(name, line, named)
+        async with self._fellows.alone():
+            in_use = {version for note in self._fellows.notes(name) for version in note.in_use}
+            idle = self._shelf.loaded(name) - in_use
+            now = now_s()
+            line.unneeded_since_s = {each: line.unneeded_since_s.get(each, now) for each in idle}
+            await self._shelf.drop(
+                name, [each for each, since in line.unneeded_since_s.items() if now - since >= self._linger_s]
+            )
 
-    async def _serve(self, folder: Path) -> bool:
-        """Verify and load a version, then switch to it; tell whether that went well."""
+    async def _wait_for_all(self, name: str, version: int, *, since_s: float) -> None:
+        while True:
+            self._wake.set()
+            await asyncio.sleep(ASK_AGAIN_S)
+            looked = [note for note in self._fellows.notes(name) if note.looked_s > since_s]
+            for note in looked:
+                if version not in note.ready and str(version) in note.problems:
+                    raise EngineUnavailable(
+                        f"{name} version {version} cannot be loaded: {note.problems[str(version)]}"
+                    )
+            if len(looked) == len(self._fellows.notes(name)) and all(version in n.ready for n in looked):
+                return
+
+    def _answering(self, name: str) -> Manifest | None:
+        """Give the version that answers, as the history says at this moment."""
+        line = self._lines.get(name)
+        if line is None:
+            return None
+        if line.mark != history_mark(self._repository / name):
+            self._read(name, line)
+            self._switch(name, line)
+            self._wake.set()  # there may be something to load
+        version = self._shelf.get(name, line.answers)
+        return version.manifest if version else None
+
+    def _read(self, name: str, line: Line) -> None:
+        model = self._repository / name
+        mark = history_mark(model)
         try:
-            version = await asyncio.to_thread(verified_version, folder)
-        except ManifestError as error:
-            self._refuse(folder, error)
-            return False
-        if not await self._load(version):
-            return False
-        self._served[version.manifest.name] = version
-        log.info("serving %s version %d", version.manifest.name, version.manifest.version)
-        return True
+            line.standing = read_standing(model)
+        except RegistryError as error:  # what was known goes on
+            if line.mark != mark:
+                log.error("%s", error)
+            line.problem = without_folders(error.message, self._repository)
+        else:
+            line.problem = None
+        line.mark = mark
 
-    async def _load(self, version: Version) -> bool:
-        try:
-            await self._engine.load(version.manifest, version.folder)
-        except EngineError as error:
-            self._refuse(version.folder, error)
-            return False
-        self._refused.pop(version.folder, None)
-        return True
-
-    def _refuse(self, folder: Path, error: Exception) -> None:
-        """Log why a version is not served, once per reason, as it is tried at every look."""
-        if self._refused.get(folder) != str(error):
-            self._refused[folder] = str(error)
-            log.error("not served: %s: %s", folder, error)
-
-
-def newest_version(repository: Path, name: str) -> Version:
-    """
-    Give the newest published version of a model, verified.
-
-    Raises:
-        UnknownModel: If no version is published; names the models there are.
-        ManifestError: If the version is not what its manifest says.
-    """
-    found = published_models(repository)
-    if name not in found:
-        there = ", ".join(found) or "none"
-        raise UnknownModel(f"{repository}: no published model {name!r}", hint=f"there are: {there}")
-    return verified_version(repository / name / str(found[name][-1]))
-
-
-def published_models(repository: Path) -> dict[str, list[int]]:
-    """Give the published versions by model name, oldest first."""
-    if not repository.is_dir():
-        return {}
-    found = {folder.name: published_versions(folder) for folder in sorted(repository.iterdir())}
-    return {name: versions for name, versions in found.items() if versions}
-
-
-def verified_version(folder: Path) -> Version:
-    """
-    Read a version and prove that it is what its manifest says.
-
-    Raises:
-        ManifestError: If a file differs, the manifest lies in a wrong folder, or the tensors are others.
-    """
-    manifest = read_manifest(folder)
-    if (manifest.name, str(manifest.version)) != (folder.parent.name, folder.name):
-        raise ManifestError(f"{folder}: the manifest is of {manifest.name} version {manifest.version}")
-    if _types(manifest.inputs) != INPUTS or not OUTPUTS.items() <= _types(manifest.outputs).items():
-        raise ManifestError(
-            f"{folder}: expected tensors {INPUTS} -> {OUTPUTS}", hint="export the model again"
-        )
-    verify_files(manifest, folder)
-    return Version(manifest, folder)
-
-
-def _types(tensors: tuple[Tensor, ...]) -> dict[str, str]:
-    return {tensor.name: tensor.dtype for tensor in tensors}
+    def _switch(self, name: str, line: Line) -> None:
+        live = line.standing.live
+        if live in line.kept and live != line.answers:
+            log.info("%s: version %s answers, after %s", name, live, line.answers or "none")
+            line.answers = live

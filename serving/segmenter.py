@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from contract.arrays import Size, Uint8
-from contract.errors import ModelOutputInvalid
 from contract.geometry import Fit
 from contract.manifest import Manifest
 from contract.masks import Segmentation
@@ -17,6 +16,7 @@ from serving.admission import Admission
 from serving.deadline import Deadline, within
 from serving.engines import Engine
 from serving.lanes import Lanes
+from serving.outputs import check_labels
 from serving.precedence import Precedence
 from serving.telemetry import Stopwatch
 
@@ -121,7 +121,7 @@ class Segmenter:
             with watch.stage("infer"):
                 labels, confidence = await self._compute(images, manifest, deadline)
             with watch.stage("encode"):
-                _check_labels(labels, manifest)
+                check_labels(labels, manifest)
                 return await self._run(write, labels, confidence)
 
     def _place(self, photos: int, deadline: Deadline | None) -> AbstractAsyncContextManager[None]:
@@ -170,7 +170,7 @@ def _finish(
     *,
     confident: bool,
 ) -> T:
-    _check_labels(labels, manifest)
+    check_labels(labels, manifest)
     segmentation = Segmentation(
         fit.bring_back(labels, confidence),
         manifest.name,
@@ -178,11 +178,3 @@ def _finish(
         fit.bring_confidence_back(confidence) if confident else None,
     )
     return write(photo, segmentation)
-
-
-def _check_labels(labels: Uint8, manifest: Manifest) -> None:
-    if labels.max() >= len(manifest.classes):
-        raise ModelOutputInvalid(
-            f"the network gave label {labels.max()}, the model has {len(manifest.classes)} classes",
-            hint="another version may do; whoever runs this server can publish the one before again",
-        )

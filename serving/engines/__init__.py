@@ -1,14 +1,16 @@
 """What computes: the protocol that all engines keep, so that nothing above knows which one runs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from contract.arrays import Uint8
+from contract.arrays import Size, Uint8
 from contract.manifest import Manifest
 
-KEPT_VERSIONS = 2
-"""The newest version answers, and the one before it for requests that began with it."""
+USUAL_SHAPES = ((3, 4), (4, 3), (1, 1))
+"""Photos are landscapes, portraits and squares; the sizes that these come to are run before a version counts
+as loaded. Triton reads the same from config.pbtxt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Engine(Protocol):
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """
-        Make a version ready to answer, or do nothing where it is; versions in use go on meanwhile.
+        Make a version ready to answer, and warm, beside those that are; do nothing where it is.
 
         Args:
             manifest: Of the version, its files verified.
@@ -43,6 +45,9 @@ class Engine(Protocol):
         Raises:
             EngineUnavailable: If the engine does not answer or cannot load it.
         """
+
+    async def drop(self, model: str, versions: Collection[int]) -> None:
+        """Give back what these versions hold, once requests that run on them are done; never raises."""
 
     async def ready(self, model: str, version: int) -> bool:
         """Tell whether this version can answer now; never raises, and takes a second at most."""
@@ -75,3 +80,8 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Give back what the engine holds."""
+
+
+def usual_frames(manifest: Manifest) -> list[Size]:
+    """List the sizes that photos usually have in the network's frame, (height, width) [px]."""
+    return list(dict.fromkeys(manifest.fit.fit(shape).network for shape in USUAL_SHAPES))

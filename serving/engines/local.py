@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import numpy as np
 
 from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, Manifest
 from contract.processors import available_processors
-from serving.engines import KEPT_VERSIONS, Tally
+from serving.engines import Tally, usual_frames
 from serving.triton.backends.onnxruntime.network import Network
 
 log = logging.getLogger(__name__)
@@ -36,8 +39,15 @@ class LocalEngine:
         key = (manifest.name, manifest.version)
         if key not in self._networks:
             loop = asyncio.get_running_loop()
-            self._networks[key] = await loop.run_in_executor(None, _open, folder / MODEL_FILE, self._threads)
-            self._forget(manifest.name)
+            frames = [(1, *frame, 3) for frame in usual_frames(manifest)]
+            self._networks[key] = await loop.run_in_executor(
+                None, _open, folder / MODEL_FILE, self._threads, frames
+            )
+
+    async def drop(self, model: str, versions: Collection[int]) -> None:
+        """Forget compiled versions; requests under way keep theirs alive until they are done."""
+        for version in versions:
+            self._networks.pop((model, version), None)
 
     async def ready(self, model: str, version: int) -> bool:
         """Tell whether a version is compiled; see `Engine`."""
@@ -71,17 +81,17 @@ class LocalEngine:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._networks.clear()
 
-    def _forget(self, model: str) -> None:
-        """Drop all but the newest versions; requests under way keep theirs alive until they are done."""
-        versions = sorted(version for name, version in self._networks if name == model)
-        for version in versions[:-KEPT_VERSIONS]:
-            del self._networks[model, version]
 
-
-def _open(path: Path, threads: int) -> Network:
+def _open(path: Path, threads: int, frames: list[tuple[int, ...]]) -> Network:
+    """Compile a network for the usual frames, by running it on them."""
     try:
-        return Network(path, IMAGE, [LABELS, CONFIDENCE], threads=threads)
-    except (RuntimeError, ValueError) as error:
+        network = Network(path, IMAGE, [LABELS, CONFIDENCE], threads=threads)
+        for frame in frames:
+            network.run(np.zeros(frame, np.uint8))
+        return network
+    except ValueError as error:  # our own words, of names that are not there
+        raise EngineUnavailable(f"OpenVINO cannot load the model: {error}") from error
+    except RuntimeError as error:
         log.error("OpenVINO cannot load %s: %s", path, error)
         raise EngineUnavailable("OpenVINO cannot load the model; the log says why") from error
 

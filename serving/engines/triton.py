@@ -1,7 +1,9 @@
 """Runs published versions on a Triton, local or elsewhere, over gRPC."""
 
 import logging
-from collections.abc import Awaitable
+import re
+from collections.abc import Awaitable, Collection
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,7 @@ from contract.arrays import Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, Manifest
 from serving.engines import Tally
+from serving.engines.config import CONFIG_FILE, config_of
 from serving.traces import context_headers
 
 log = logging.getLogger(__name__)
@@ -21,6 +24,11 @@ log = logging.getLogger(__name__)
 READY_TIMEOUT_S = 1.0
 LOAD_TIMEOUT_S = 600.0
 """Long, as a GPU may build an engine for the version; other requests do not wait for it."""
+
+TRIES = 4
+"""A load beside another server's may be lost to it: each names all versions that it knows of."""
+
+THERE = "READY", "LOADING"
 
 QUEUE_TIMEOUT = "Request timeout expired"
 """Triton's words for a request that it dropped from its queue; its status is that of all other trouble."""
@@ -58,18 +66,30 @@ class TritonEngine:
         self._timeout_s = timeout_s
         self._last_words: str | None = None
         self._devices: dict[str, str] = {}
+        self._configs: dict[str, Path] = {}
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
-        """Have Triton load a version unless it serves it already; see `Engine`."""
+        """Have Triton load a version beside those that it serves; see `Engine`."""
         name, version = manifest.name, manifest.version
-        if not await self.ready(name, version):
-            await self._answer(self._client.load_model(name, client_timeout=LOAD_TIMEOUT_S))
-            if not await self.ready(name, version):
-                raise EngineUnavailable(
-                    f"Triton does not serve {name} version {version} after loading it",
-                    hint="is its model repository the same folder?",
-                )
-        self._devices[name] = await self._find_device(name)
+        for _ in range(TRIES):
+            if await self.ready(name, version):
+                self._devices[name] = await self._find_device(name)
+                return
+            self._configs[name] = folder.parent / CONFIG_FILE
+            await self._load(name, await self._loaded(name) | {version})
+        raise EngineUnavailable(
+            f"Triton does not serve {name} version {version} after loading it",
+            hint="is its model repository the same folder?",
+        )
+
+    async def drop(self, model: str, versions: Collection[int]) -> None:
+        """Have Triton serve the others alone; it waits for requests that run. See `Engine`."""
+        with suppress(EngineError):  # logged; what was not dropped takes memory, and is asked for by nobody
+            left = await self._loaded(model) - set(versions)
+            if left:
+                await self._load(model, left)
+            else:
+                await self._answer(self._client.unload_model(model, client_timeout=READY_TIMEOUT_S))
 
     async def ready(self, model: str, version: int) -> bool:
         """Ask Triton whether it serves a version; see `Engine`."""
@@ -121,6 +141,20 @@ class TritonEngine:
         """Close the connection."""
         await self._client.close()
 
+    async def _loaded(self, model: str) -> set[int]:
+        """Ask which versions of a model there are, or will be in a moment: others may load some too."""
+        question = self._client.get_model_repository_index(client_timeout=READY_TIMEOUT_S)
+        found: Any = await self._answer(question)
+        return {int(each.version) for each in found.models if each.name == model and each.state in THERE}
+
+    async def _load(self, model: str, versions: set[int]) -> None:
+        """Have Triton serve these versions; those that it does already go on untouched."""
+        config = config_of(self._configs[model], versions)
+        await self._answer(
+            self._client.load_model(model, config=config, client_timeout=LOAD_TIMEOUT_S),
+            refused=f"Triton cannot load version {', '.join(map(str, sorted(versions)))} of {model}",
+        )
+
     async def _find_device(self, model: str) -> str:
         question = self._client.get_model_config(model, client_timeout=READY_TIMEOUT_S)
         try:
@@ -138,14 +172,22 @@ class TritonEngine:
         """
         self.__dict__.pop("_client", None)
 
-    async def _answer(self, call: Awaitable[T]) -> T:
-        """Wait for Triton; what it says of a failure is logged, once until it says something else."""
+    async def _answer(self, call: Awaitable[T], *, refused: str | None = None) -> T:
+        """
+        Wait for Triton; what it says of a failure is logged, once until it says something else.
+
+        Args:
+            call: To Triton.
+            refused: What to say where it answers that it will not, rather than not at all.
+        """
         try:
             answer = await call
         except InferenceServerException as error:
             words = f"{error.status()} {error.message()}"
             log.log(logging.DEBUG if words == self._last_words else logging.ERROR, "Triton: %s", words)
             self._last_words = words
+            if refused and error.status() == "StatusCode.INVALID_ARGUMENT":
+                raise EngineUnavailable(_with_reason(refused, str(error.message()))) from None
             raise _ours(error) from None
         self._last_words = None
         return answer
@@ -154,6 +196,12 @@ class TritonEngine:
     def _client(self) -> Any:
         """Made at the first call, as gRPC ties it to the event loop that runs then."""
         return InferenceServerClient(self._url, channel_args=CHANNEL)
+
+
+def _with_reason(refused: str, words: str) -> str:
+    """Repeat what our own backend says of a network; what others say, with their paths, is in the log."""
+    said = re.search(r"config\.pbtxt has .*", words)
+    return f"{refused}: {said[0] if said else 'its log says why'}"
 
 
 def _ours(error: InferenceServerException) -> EngineError:

@@ -15,7 +15,7 @@ from contract.arrays import Uint8
 from contract.geometry import Fit
 from contract.images import read_image
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, read_manifest
-from serving.models import published_models
+from serving.versions import published_models
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"

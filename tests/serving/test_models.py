@@ -10,8 +10,9 @@ import pytest
 from contract.errors import EngineUnavailable, ManifestError, UnknownModel
 from contract.manifest import MANIFEST_FILE, MODEL_FILE
 from serving.engines.local import LocalEngine
-from serving.models import Models, newest_version, verified_version
+from serving.models import Models
 from serving.settings import Settings
+from serving.versions import live_version, verified_version
 from tests.serving.colours import colour_graph, draw_photo, encode, publish_colours, read_labels
 from tests.serving.running import running_gateway
 
@@ -31,7 +32,7 @@ def look(repository: Path, *changes: object) -> tuple[Models, LocalEngine]:
     return models, engine
 
 
-def test_newest_version_is_served(tmp_path: Path) -> None:
+def test_live_version_is_served(tmp_path: Path) -> None:
     """Of several versions the newest answers, by number and not by spelling."""
     for version in (2, 9, 10):
         publish_colours(tmp_path, version=version)
@@ -50,7 +51,7 @@ def test_new_version_is_noticed_and_old_one_still_answers(tmp_path: Path) -> Non
 
 
 def test_versions_long_gone_are_dropped(tmp_path: Path) -> None:
-    """Only the newest two versions stay in memory."""
+    """Only the live version and the one before it stay in memory."""
     publish_colours(tmp_path)
     publish = [lambda n=n: publish_colours(tmp_path, version=n) for n in (2, 3)]
     _, engine = look(tmp_path, *publish)
@@ -105,11 +106,11 @@ def test_unknown_and_waiting_models_differ(tmp_path: Path) -> None:
         models.find("nobody")
 
 
-def test_newest_version_names_the_models_there_are(tmp_path: Path) -> None:
+def test_live_version_names_the_models_there_are(tmp_path: Path) -> None:
     """Asking a repository for a model it does not have lists those it has."""
     publish_colours(tmp_path)
     with pytest.raises(UnknownModel, match="there are: box2seg"):
-        newest_version(tmp_path, "nobody")
+        live_version(tmp_path, "nobody")
 
 
 def test_switch_under_traffic_loses_no_request(tmp_path: Path) -> None:
