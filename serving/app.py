@@ -10,6 +10,7 @@ from serving.engines import Engine
 from serving.gateway import create_gateway
 from serving.routes import (
     batch,
+    changes,
     description,
     health,
     huggingface,
@@ -19,6 +20,7 @@ from serving.routes import (
     page,
     sagemaker,
     segment,
+    versions,
     vertex,
 )
 from serving.routes.client import Limits
@@ -58,7 +60,8 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
     app.state.gateway = gateway
-    rooms = segment, batch, huggingface, inference, models, health, metrics, description, page, sagemaker
+    photos = segment, batch, huggingface, inference
+    rooms = *photos, models, versions, changes, health, metrics, description, page, sagemaker
     routes = [route for room in rooms for route in room.router.routes]
     clouds = vertex.make_router(settings, routes)
     routes = [*routes, *clouds.routes]

@@ -16,6 +16,8 @@ from contract.errors import (
     KeyRequired,
     ModelOutputInvalid,
     OutOfRoom,
+    PromotionRefused,
+    RegistryBusy,
     RequestError,
     ScopeMissing,
     TooManyRequests,
@@ -41,6 +43,8 @@ STATUSES: dict[type[Box2SegError], HTTPStatus] = {
     RequestError: HTTPStatus.BAD_REQUEST,
     EngineUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     EngineTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+    RegistryBusy: HTTPStatus.CONFLICT,
+    PromotionRefused: HTTPStatus.CONFLICT,
     OutOfRoom: HTTPStatus.INSUFFICIENT_STORAGE,
     ModelOutputInvalid: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -19,6 +19,9 @@ from serving.versions import published_models
 
 log = logging.getLogger(__name__)
 
+HISTORY = "history"
+"""Stands among a model's problems for its history."""
+
 ASK_AGAIN_S = 0.05
 """How often fellow workers are looked at while they load what all are to have."""
 
@@ -31,7 +34,8 @@ class Line:
     Args:
         mark: Of the history that `standing` was read from.
         standing: Where its versions stand.
-        kept: Versions that are loaded and that no worker drops; to one of these requests go at once.
+        named: Versions that history or workers named at the last look.
+        kept: Those of them that are loaded; requests may go to one of these at once.
         answers: The version that answers; None before the first is loaded.
         problem: Why its history cannot be read, where it cannot.
         unneeded_since_s: When each loaded version that nothing names ceased to be named [s].
@@ -39,6 +43,7 @@ class Line:
 
     mark: object = None
     standing: Standing = field(default_factory=Standing)
+    named: set[int] = field(default_factory=set)
     kept: set[int] = field(default_factory=set)
     answers: int | None = None
     problem: str | None = None
@@ -136,13 +141,19 @@ class Models:
         self._answering(name)
         return self._lines[name].standing
 
+    def folder(self, name: str) -> Path:
+        """Give the folder of a model that `find` knows."""
+        return self._repository / name
+
     def loaded(self, name: str) -> set[int]:
         """List the versions of a model that are loaded."""
         return self._shelf.loaded(name)
 
-    def problems(self, name: str) -> dict[int, str]:
-        """Say why versions that should be loaded are not, by version."""
-        return self._shelf.problems(name)
+    def problems(self, name: str) -> dict[str, str]:
+        """Say why versions that should be loaded are not, by version, and why the history cannot be read."""
+        problem = self._lines[name].problem
+        found = {str(version): words for version, words in self._shelf.problems(name).items()}
+        return found | ({HISTORY: problem} if problem else {})
 
     async def prepare(self, name: str, version: int) -> None:
         """
@@ -186,7 +197,9 @@ class Models:
         looked_s = now_s()
         await asyncio.to_thread(self._read, name, line)
         named = self._named(name, line) & set(versions)
-        await self._note(name, line, named)
+        self._shelf.hurry(name, named - line.named)
+        line.named = named
+        await self._note(name, named)
         line.kept &= named
         if line.answers not in versions:
             line.answers = None
@@ -196,10 +209,10 @@ class Models:
                 self._switch(name, line)
         if line.answers is None:
             line.answers = await self._stand_in(name, line, versions)
-        self._shelf.forget_problems(name, named | set(versions[-1:]))
+        self._shelf.forget_problems(name, versions)
         mine = self._fellows.mine(name)
         mine.looked_s, mine.ready = looked_s, sorted(line.kept)
-        mine.problems = {str(version): words for version, words in self.problems(name).items()}
+        mine.problems = self.problems(name)
         await self._drop_unneeded(name, line, named)
 
     def _named(self, name: str, line: Line) -> set[int]:
@@ -217,7 +230,7 @@ class Models:
                 return version
         return None
 
-    async def _note(self, name: str, line: Line, named: set[int]) -> None:
+    async def _note(self, name: str, named: set[int]) -> None:
         """Tell the others what may be asked of the engine from now on."""
         held = {version for (model, version), count in self._held.items() if model == name and count}
         async with self._fellows.alone():
@@ -227,7 +240,7 @@ class Models:
     async def _drop_unneeded(self, name: str, line: Line, named: set[int]) -> None:
         """Drop loaded versions that no worker names or has requests on, after a while."""
         named = named | {line.answers} - {None}  # type: ignore[operator]  # without None
-        await self._note(name, line, named)
+        await self._note(name, named)
         async with self._fellows.alone():
             in_use = {version for note in self._fellows.notes(name) for version in note.in_use}
             idle = self._shelf.loaded(name) - in_use
@@ -238,8 +251,8 @@ class Models:
             )
 
     async def _wait_for_all(self, name: str, version: int, *, since_s: float) -> None:
+        self._wake.set()
         while True:
-            self._wake.set()
             await asyncio.sleep(ASK_AGAIN_S)
             looked = [note for note in self._fellows.notes(name) if note.looked_s > since_s]
             for note in looked:
@@ -255,7 +268,7 @@ class Models:
         line = self._lines.get(name)
         if line is None:
             return None
-        if line.mark != history_mark(self._repository / name):
+        if line.mark != history_mark(self.folder(name)):
             self._read(name, line)
             self._switch(name, line)
             self._wake.set()  # there may be something to load
@@ -263,7 +276,7 @@ class Models:
         return version.manifest if version else None
 
     def _read(self, name: str, line: Line) -> None:
-        model = self._repository / name
+        model = self.folder(name)
         mark = history_mark(model)
         try:
             line.standing = read_standing(model)

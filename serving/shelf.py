@@ -95,8 +95,14 @@ class Shelf:
             await self._engine.drop(name, gone)
             log.info("dropped %s version %s", name, ", ".join(map(str, sorted(gone))))
 
+    def hurry(self, name: str, versions: Collection[int]) -> None:
+        """Try versions again without their pauses, as somebody asks for them now."""
+        for version in versions:
+            if refusal := self._refused.get((name, version)):
+                refusal.until_s = 0.0
+
     def forget_problems(self, name: str, there: Collection[int]) -> None:
-        """Forget what was wrong with versions that nobody asks for, or that are not there any more."""
+        """Forget what was wrong with versions that are not there any more."""
         for key in [key for key in self._refused if key[0] == name and key[1] not in there]:
             del self._refused[key]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contract.arrays import Uint8
+from contract.arrays import Size, Uint8
 from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, Manifest
 from contract.processors import available_processors
@@ -39,7 +39,7 @@ class LocalEngine:
         key = (manifest.name, manifest.version)
         if key not in self._networks:
             loop = asyncio.get_running_loop()
-            frames = [(1, *frame, 3) for frame in usual_frames(manifest)]
+            frames = usual_frames(manifest)
             self._networks[key] = await loop.run_in_executor(
                 None, _open, folder / MODEL_FILE, self._threads, frames
             )
@@ -82,12 +82,12 @@ class LocalEngine:
         self._networks.clear()
 
 
-def _open(path: Path, threads: int, frames: list[tuple[int, ...]]) -> Network:
+def _open(path: Path, threads: int, frames: list[Size]) -> Network:
     """Compile a network for the usual frames, by running it on them."""
     try:
         network = Network(path, IMAGE, [LABELS, CONFIDENCE], threads=threads)
         for frame in frames:
-            network.run(np.zeros(frame, np.uint8))
+            network.run(np.zeros((1, *frame, 3), np.uint8))
         return network
     except ValueError as error:  # our own words, of names that are not there
         raise EngineUnavailable(f"OpenVINO cannot load the model: {error}") from error

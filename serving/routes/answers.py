@@ -51,9 +51,10 @@ PROBLEMS = {
     "no HTTP.",
     HTTPStatus.UNAUTHORIZED: "This server wants a key, and none came that it knows.",
     HTTPStatus.FORBIDDEN: "The key does not have the scope that this needs.",
-    HTTPStatus.NOT_FOUND: "There is no such model.",
+    HTTPStatus.NOT_FOUND: "There is no such model, or no such version.",
     HTTPStatus.NOT_ACCEPTABLE: "There is no such format, or the `Accept` header allows none that there is.",
     HTTPStatus.REQUEST_TIMEOUT: "The headers or the body did not come in time; the connection ends.",
+    HTTPStatus.CONFLICT: "The versions stand so that this cannot be done, or somebody else changes them now.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has too many bytes, or the photo too many pixels.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The photo is of a kind that is not decoded, or compressed once more.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A parameter that there is not, that has a value which it cannot have, "

@@ -61,7 +61,8 @@ ASKED: dict[str, Part] = {
 @router.get("/openapi.json")
 async def openapi(request: Request, gateway: TheGateway) -> Response:
     """Describe every route, with the models and classes that there are now."""
-    state, served = request.app.state, [(each.name, each.version) for each in gateway.models.served()]
+    state, names = request.app.state, [each.name for each in gateway.models.served()]
+    served = [(name, gateway.models.standing(name)) for name in names]
     kept = getattr(state, "description", None)
     if kept is None or kept[0] != served:  # anybody may ask, and making it takes time
         kept = state.description = served, JSONResponse(describe(request.app, gateway)).body
@@ -134,13 +135,15 @@ def _add_choices(operation: Part, gateway: Gateway) -> None:
         return
     models = [manifest.name for manifest in served]
     versions = sorted({str(manifest.version) for manifest in served})
+    everything = sorted({version for name in models for version in gateway.models.standing(name).states})
     classes = list(dict.fromkeys(name for manifest in served for name in manifest.classes.foreground))
     for parameter in operation["parameters"]:
         match parameter.get("in"), parameter.get("name"):
             case ("query" | "path", "model" | "name"):
                 parameter["schema"]["enum"] = models
-            case ("path", "version"):
-                parameter["schema"]["enum"] = versions
+            case ("path", "version"):  # a number where all are meant, else those that answer
+                is_number = parameter["schema"].get("type") == "integer"
+                parameter["schema"]["enum"] = everything if is_number else versions
             case ("query", "classes"):
                 parameter["schema"]["items"]["enum"] = classes
                 parameter["explode"] = False  # with commas between them

@@ -1,5 +1,6 @@
 """Who may come in: keys, their rates, and whether there is room; asked before a byte of the body is read."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,10 @@ OPEN_FOLDERS = ("/page/", "/swagger/")
 """What the pages at / and /docs are made of; it says nothing of anybody."""
 
 ADMIN_PATHS = frozenset({"/metrics"})
+ADMIN_PART = re.compile(r"/v1/models/.*/versions")
 """For those who run the server. All other paths are for keys that may infer."""
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
@@ -59,6 +63,11 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         wanted = wanted_scope(scope["path"], health=self._gateway.settings.health_route)
+        if not self._keys and wanted == ADMIN and scope["method"] not in READING:
+            raise ScopeMissing(
+                "this server has no keys, so nobody may change its versions over the network",
+                hint="give it BOX2SEG_KEYS_FILE, or use `box2seg models` where its repository lies",
+            )
         if self._keys and wanted:
             key = find_key(self._keys, Headers(scope=scope))
             scope["state"]["key"] = key.name
@@ -69,7 +78,7 @@ class Guard:
                 )
             self._rates.take(key)
             scope["state"]["charge"] = partial(self._rates.charge, key)
-        if scope["method"] == "POST":  # all that is posted is photos
+        if scope["method"] == "POST" and wanted == INFER:  # all that they post is photos
             self._gateway.check()
 
     def _note_route(self, scope: Scope) -> None:
@@ -82,7 +91,7 @@ def wanted_scope(path: str, *, health: str) -> str | None:
     """Give the scope that a path needs; None where anybody may ask. `health` is the setting's path."""
     if path in OPEN_PATHS or path == health or path.startswith(OPEN_FOLDERS):
         return None
-    return ADMIN if path in ADMIN_PATHS else INFER
+    return ADMIN if path in ADMIN_PATHS or ADMIN_PART.match(path) else INFER
 
 
 def find_key(keys: KeyRing, headers: Headers) -> Key:

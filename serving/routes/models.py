@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from contract.manifest import Manifest
 from serving.formats import FORMATS
+from serving.gateway import Gateway
 from serving.routes.answers import refusals
 from serving.routes.wiring import TheGateway
 
@@ -23,7 +24,12 @@ class ClassCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a client needs to know of a model, and how good it was measured to be."""
+    """
+    What a client needs to know of a model, and how good it was measured to be.
+
+    `problems` says why versions that should be ready are not, by version, and why the `history` cannot be
+    read.
+    """
 
     name: str
     version: int
@@ -36,6 +42,7 @@ class ModelCard:
     trained_from: str
     device: str
     default: bool
+    problems: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +55,16 @@ class ModelList:
 @router.get("")
 async def list_models(gateway: TheGateway) -> ModelList:
     """List the models that answer now."""
-    default = gateway.settings.default_model
-    served = gateway.models.served()
-    return ModelList(
-        [model_card(each, device=gateway.witness.device(each.name), default=default) for each in served]
-    )
+    return ModelList([model_card(each, gateway) for each in gateway.models.served()])
 
 
 @router.get("/{name}", responses=refusals(404))
 async def get_model(name: str, gateway: TheGateway) -> ModelCard:
     """Describe one model: its classes with their labels and colours, its version, its scores."""
-    manifest = gateway.models.find(name)
-    device = gateway.witness.device(name)
-    return model_card(manifest, device=device, default=gateway.settings.default_model)
+    return model_card(gateway.models.find(name), gateway)
 
 
-def model_card(manifest: Manifest, *, device: str, default: str) -> ModelCard:
+def model_card(manifest: Manifest, gateway: Gateway) -> ModelCard:
     """Give what clients may know of a version."""
     classes = manifest.classes
     return ModelCard(
@@ -79,6 +80,7 @@ def model_card(manifest: Manifest, *, device: str, default: str) -> ModelCard:
         scores=manifest.scores,
         parity=manifest.parity,
         trained_from=manifest.origin.reads,
-        device=device,
-        default=manifest.name == default,
+        device=gateway.witness.device(manifest.name),
+        default=manifest.name == gateway.settings.default_model,
+        problems=gateway.models.problems(manifest.name),
     )

@@ -43,6 +43,7 @@ def map_case(context: Any, case: schemathesis.Case) -> schemathesis.Case:
     _send_a_frame(case)
     _ask_by_attributes(case)
     _ask_by_parameters(case)
+    _mean_something(case)
     return case
 
 
@@ -89,6 +90,16 @@ def _ask_by_parameters(case: schemathesis.Case) -> None:
         parameters.pop(name, None)
     if "classes" in parameters:
         parameters["classes"] = list(CLASSES.foreground)
+
+
+def _mean_something(case: schemathesis.Case) -> None:
+    """Give a reason where the gate is passed over, and a canary some requests."""
+    if not isinstance(case.body, dict) or not _is_good(case, ParameterLocation.BODY):
+        return
+    if case.operation.path.endswith((":promote", ":canary")):
+        case.body["why"] = case.body.get("why") or "fuzz"
+    if case.operation.path.endswith(":canary"):
+        case.body["share"] = case.body.get("share") or 0.5
 
 
 def _is_good(case: schemathesis.Case, part: ParameterLocation) -> bool:
