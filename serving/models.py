@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from contract.history import history_mark
 from contract.manifest import Manifest
 from contract.registry import Standing, State, read_standing
 from serving.engines import Engine
-from serving.fellows import Fellows, now_s
+from serving.fellows import Fellows, Note, now_s
 from serving.shelf import Shelf, without_folders
 from serving.versions import published_models
 
@@ -89,6 +89,7 @@ class Models:
         self._linger_s = linger_s
         self._lines: dict[str, Line] = {}
         self._held: Counter[tuple[str, int]] = Counter()
+        self._preparing: Counter[tuple[str, int]] = Counter()
         self._wake = asyncio.Event()
 
     def served(self) -> list[Manifest]:
@@ -163,13 +164,17 @@ class Models:
             EngineUnavailable: If one of them cannot; says why.
         """
         mine = self._fellows.mine(name)
-        async with self._fellows.alone():
-            mine.wanted = [*mine.wanted, version]
-            self._fellows.tell()
+        self._preparing[name, version] += 1
         try:
-            await self._wait_for_all(name, version, since_s=now_s())
+            # Alone first: what cannot be loaded is tried once, and what one has had Triton load all have.
+            await self._wait_for(lambda: [mine], name, version)
+            async with self._fellows.alone():
+                mine.wanted = [*mine.wanted, version]
+                self._fellows.tell()
+            await self._wait_for(lambda: self._fellows.notes(name), name, version)
         finally:
-            mine.wanted.remove(version)
+            self._preparing[name, version] -= 1
+            mine.wanted = [each for each in mine.wanted if each != version or self._preparing[name, version]]
             self._fellows.tell()
 
     async def watch(self, every_s: float) -> None:
@@ -219,6 +224,7 @@ class Models:
         """Give what the history and the workers name."""
         standing = line.standing
         wanted = {version for note in self._fellows.notes(name) for version in note.wanted}
+        wanted |= _counted(self._preparing, name)
         return {standing.live, standing.canary, standing.previous, line.answers} - {None} | wanted  # type: ignore[return-value]  # without None
 
     async def _stand_in(self, name: str, line: Line, versions: list[int]) -> int | None:
@@ -232,9 +238,8 @@ class Models:
 
     async def _note(self, name: str, named: set[int]) -> None:
         """Tell the others what may be asked of the engine from now on."""
-        held = {version for (model, version), count in self._held.items() if model == name and count}
         async with self._fellows.alone():
-            self._fellows.mine(name).in_use = sorted(named | held)
+            self._fellows.mine(name).in_use = sorted(named | _counted(self._held, name))
             self._fellows.tell()
 
     async def _drop_unneeded(self, name: str, line: Line, named: set[int]) -> None:
@@ -250,18 +255,17 @@ class Models:
                 name, [each for each, since in line.unneeded_since_s.items() if now - since >= self._linger_s]
             )
 
-    async def _wait_for_all(self, name: str, version: int, *, since_s: float) -> None:
+    async def _wait_for(self, notes: Callable[[], list[Note]], name: str, version: int) -> None:
+        """Wait until all who write these notes looked once more and have a version ready."""
+        since_s = now_s()
         self._wake.set()
-        while True:
+        looked: list[Note] = []
+        while not looked or len(looked) < len(notes()) or not all(version in each.ready for each in looked):
             await asyncio.sleep(ASK_AGAIN_S)
-            looked = [note for note in self._fellows.notes(name) if note.looked_s > since_s]
-            for note in looked:
-                if version not in note.ready and str(version) in note.problems:
-                    raise EngineUnavailable(
-                        f"{name} version {version} cannot be loaded: {note.problems[str(version)]}"
-                    )
-            if len(looked) == len(self._fellows.notes(name)) and all(version in n.ready for n in looked):
-                return
+            looked = [note for note in notes() if note.looked_s > since_s]
+            problems = (note.problems.get(str(version)) for note in looked if version not in note.ready)
+            if problem := next(filter(None, problems), None):
+                raise EngineUnavailable(f"{name} version {version} cannot be loaded: {problem}")
 
     def _answering(self, name: str) -> Manifest | None:
         """Give the version that answers, as the history says at this moment."""
@@ -293,3 +297,7 @@ class Models:
         if live in line.kept and live != line.answers:
             log.info("%s: version %s answers, after %s", name, live, line.answers or "none")
             line.answers = live
+
+
+def _counted(counter: Counter[tuple[str, int]], name: str) -> set[int]:
+    return {version for (model, version), count in counter.items() if model == name and count > 0}

@@ -28,7 +28,7 @@ LOAD_TIMEOUT_S = 600.0
 TRIES = 4
 """A load beside another server's may be lost to it: each names all versions that it knows of."""
 
-THERE = "READY", "LOADING"
+READY = "READY"
 
 QUEUE_TIMEOUT = "Request timeout expired"
 """Triton's words for a request that it dropped from its queue; its status is that of all other trouble."""
@@ -76,7 +76,9 @@ class TritonEngine:
                 self._devices[name] = await self._find_device(name)
                 return
             self._configs[name] = folder.parent / CONFIG_FILE
-            await self._load(name, await self._loaded(name) | {version})
+            await self._load(
+                name, await self._loaded(name) | {version}, refused=f"version {version} of {name}"
+            )
         raise EngineUnavailable(
             f"Triton does not serve {name} version {version} after loading it",
             hint="is its model repository the same folder?",
@@ -142,17 +144,17 @@ class TritonEngine:
         await self._client.close()
 
     async def _loaded(self, model: str) -> set[int]:
-        """Ask which versions of a model there are, or will be in a moment: others may load some too."""
+        """Ask which versions of a model can answer; those that others load now may come to nothing."""
         question = self._client.get_model_repository_index(client_timeout=READY_TIMEOUT_S)
         found: Any = await self._answer(question)
-        return {int(each.version) for each in found.models if each.name == model and each.state in THERE}
+        return {int(each.version) for each in found.models if each.name == model and each.state == READY}
 
-    async def _load(self, model: str, versions: set[int]) -> None:
+    async def _load(self, model: str, versions: set[int], *, refused: str | None = None) -> None:
         """Have Triton serve these versions; those that it does already go on untouched."""
         config = config_of(self._configs[model], versions)
         await self._answer(
             self._client.load_model(model, config=config, client_timeout=LOAD_TIMEOUT_S),
-            refused=f"Triton cannot load version {', '.join(map(str, sorted(versions)))} of {model}",
+            refused=refused,
         )
 
     async def _find_device(self, model: str) -> str:
@@ -178,7 +180,7 @@ class TritonEngine:
 
         Args:
             call: To Triton.
-            refused: What to say where it answers that it will not, rather than not at all.
+            refused: What it was to load; it may answer that it will not, rather than not at all.
         """
         try:
             answer = await call
@@ -187,7 +189,7 @@ class TritonEngine:
             log.log(logging.DEBUG if words == self._last_words else logging.ERROR, "Triton: %s", words)
             self._last_words = words
             if refused and error.status() == "StatusCode.INVALID_ARGUMENT":
-                raise EngineUnavailable(_with_reason(refused, str(error.message()))) from None
+                raise _not_loaded(refused, str(error.message())) from None
             raise _ours(error) from None
         self._last_words = None
         return answer
@@ -198,10 +200,10 @@ class TritonEngine:
         return InferenceServerClient(self._url, channel_args=CHANNEL)
 
 
-def _with_reason(refused: str, words: str) -> str:
+def _not_loaded(what: str, words: str) -> EngineUnavailable:
     """Repeat what our own backend says of a network; what others say, with their paths, is in the log."""
     said = re.search(r"config\.pbtxt has .*", words)
-    return f"{refused}: {said[0] if said else 'its log says why'}"
+    return EngineUnavailable(f"Triton cannot load {what}: {said[0] if said else 'its log says why'}")
 
 
 def _ours(error: InferenceServerException) -> EngineError:

@@ -10,7 +10,7 @@ from contract.errors import Box2SegError
 from contract.history import Event, read_history
 from contract.manifest import read_manifest
 from contract.permission import objections
-from contract.registry import Standing
+from contract.registry import Standing, read_standing
 from serving.gateway import Gateway
 from serving.models import HISTORY
 from serving.routes.answers import refusals
@@ -82,8 +82,10 @@ async def list_versions(name: str, gateway: TheGateway) -> VersionList:
 def version_list(name: str, gateway: Gateway) -> VersionList:
     """Give what those who run the server may know of a model's versions."""
     answering = gateway.models.find(name).version
-    model, standing = gateway.models.folder(name), gateway.models.standing(name)
+    model = gateway.models.folder(name)
     loaded, problems = gateway.models.loaded(name), gateway.models.problems(name)
+    is_known = HISTORY in problems  # and nothing newer can be read
+    standing = gateway.models.standing(name) if is_known else read_standing(model)
     versions = sorted(standing.states, reverse=True)
     return VersionList(
         name=name,
