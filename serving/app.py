@@ -12,6 +12,7 @@ from serving.routes import (
     batch,
     changes,
     description,
+    drift,
     health,
     huggingface,
     inference,
@@ -61,7 +62,7 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
     )
     app.state.gateway = gateway
     photos = segment, batch, huggingface, inference
-    rooms = *photos, models, versions, changes, health, metrics, description, page, sagemaker
+    rooms = *photos, models, versions, drift, changes, health, metrics, description, page, sagemaker
     routes = [route for room in rooms for route in room.router.routes]
     clouds = vertex.make_router(settings, routes)
     routes = [*routes, *clouds.routes]

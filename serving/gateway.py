@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from contract.arrays import Uint8
+from contract.errors import EngineError, Overloaded, RegistryError
 from contract.manifest import Manifest
 from contract.masks import Segmentation
+from contract.profile import Profile, drift, read_profile
+from contract.verdict import report_folder
 from serving.admission import Admission
 from serving.common import Common
 from serving.deadline import Deadline
@@ -17,14 +20,20 @@ from serving.engines import Engine
 from serving.errors import outcome_of
 from serving.fellows import Fellows
 from serving.health import Witness
+from serving.judge import Limits
 from serving.lanes import Lanes
 from serving.models import Models
 from serving.precedence import Precedence
 from serving.segmenter import Segmenter
 from serving.settings import Settings
 from serving.telemetry import Stopwatch, Telemetry
+from serving.trials import Attempt, Trials
+from serving.watching import Drifts, Seen, Watching
 
 T = TypeVar("T")
+
+PASSED_ON = "passed on"
+"""The outcome of a photo that a canary could not answer, so that the live version did."""
 
 LOOK_EVERY_S = 0.5
 """How often a suspect engine is probed."""
@@ -40,6 +49,8 @@ class Gateway:
         models: The versions that answer now.
         witness: The engine, and whether it lives.
         segmenter: One photo to one Segmentation.
+        trials: What canaries answer.
+        watching: What photos and masks look like.
         telemetry: Metrics.
         leaving: Set when the process was told to end; it answers still, and is not ready any more.
     """
@@ -48,6 +59,8 @@ class Gateway:
     models: Models
     witness: Witness
     segmenter: Segmenter
+    trials: Trials
+    watching: Watching
     telemetry: Telemetry
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,13 +78,25 @@ class Gateway:
         """
         Segment one photo and count what became of it; see `Segmenter.segment`.
 
-        Without a deadline the setting's time is allowed, from now.
+        Without a deadline the setting's time is allowed, from now. A canary may answer in the place of the
+        version that is asked, unless `behind`: the photos of a batch are of one version.
         """
-        deadline = deadline or Deadline.after(self.settings.timeout_s)
-        with self._counted(watch, manifest):
-            return await self.segmenter.segment(
-                read, manifest, write, watch=watch, deadline=deadline, confident=confident, behind=behind
-            )
+
+        async def work(attempt: Attempt) -> T:
+            with self._counted(attempt):
+                return await self.segmenter.segment(
+                    read,
+                    attempt.manifest,
+                    write,
+                    watch=attempt.watch,
+                    deadline=attempt.deadline,
+                    confident=confident,
+                    behind=behind,
+                    sample=attempt.sample,
+                )
+
+        first = Attempt(manifest, watch, deadline or Deadline.after(self.settings.timeout_s))
+        return await (work(first) if behind else self.trials.answer(first, work))
 
     async def infer(
         self,
@@ -83,7 +108,7 @@ class Gateway:
         deadline: Deadline,
     ) -> T:
         """Run the network on frames and count each as a photo; see `Segmenter.infer`."""
-        with self._counted(watch, manifest, photos=len(images)):
+        with self._counted(Attempt(manifest, watch, deadline), photos=len(images)):
             return await self.segmenter.infer(images, manifest, write, watch=watch, deadline=deadline)
 
     async def metrics(self) -> bytes:
@@ -91,7 +116,26 @@ class Gateway:
         await self.why_not_ready()
         names = {manifest.name for manifest in self.models.served()}
         tallies = [tally for tally in await self.witness.tally() if tally.model in names]
-        return self.telemetry.exposition(tallies)
+        return self.telemetry.exposition(tallies, Drifts(await asyncio.to_thread(self._drifts)))
+
+    def profiles(self, manifest: Manifest) -> tuple[Profile, Profile | None]:
+        """
+        Give what was seen of a version, and what the gate saw of it on the golden set; takes milliseconds.
+
+        Raises:
+            RegistryError: If the latter cannot be read.
+        """
+        report = report_folder(self.models.folder(manifest.name), manifest.version)
+        return self.watching.profile(manifest), read_profile(report)
+
+    def _drifts(self) -> list[Seen]:
+        found = []
+        for manifest in self.models.served():
+            with suppress(RegistryError):  # whoever asks for it by itself is told
+                seen, golden = self.profiles(manifest)
+                if golden and seen.photos:
+                    found.append(Seen(manifest.name, manifest.version, drift(seen, golden)))
+        return found
 
     def check(self) -> None:
         """
@@ -124,17 +168,19 @@ class Gateway:
         return reason
 
     @contextmanager
-    def _counted(self, watch: Stopwatch, manifest: Manifest, photos: int = 1) -> Iterator[None]:
-        """Count what becomes of photos inside."""
-        outcome = "ok"
+    def _counted(self, attempt: Attempt, photos: int = 1) -> Iterator[None]:
+        """Count what becomes of photos inside, and keep their version loaded."""
+        outcome, manifest = "ok", attempt.manifest
         try:
-            yield
+            with self.models.held(manifest):
+                yield
         except BaseException as error:
-            outcome = outcome_of(error)
+            is_retried = attempt.is_trial and isinstance(error, EngineError | Overloaded)
+            outcome = PASSED_ON if is_retried else outcome_of(error)
             raise
         finally:
             self.telemetry.observe_photos(
-                watch, model=manifest.name, version=manifest.version, outcome=outcome, photos=photos
+                attempt.watch, model=manifest.name, version=manifest.version, outcome=outcome, photos=photos
             )
 
     async def _why_not_ready(self) -> str | None:
@@ -167,6 +213,7 @@ class Gateway:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await self.trials.close()
             await self.witness.close()
             self.segmenter.threads.shutdown(wait=False)
 
@@ -190,15 +237,26 @@ def create_gateway(settings: Settings, engine: Engine, *, common: Common | None 
         at_once=settings.join,
         patience_s=settings.timeout_s / 4,
     )
+    models = Models(
+        settings.repository,
+        witness,
+        fellows=Fellows(common.versions if common else None),
+        linger_s=settings.timeout_s if settings.engine == "triton" else 0.0,
+    )
+    watching = Watching(telemetry.registry, telemetry.gathered)
+    segmenter = Segmenter(witness, threads, admission, lanes, precedence, watching.note)
+    limits = Limits(
+        requests=settings.canary_requests,
+        errors=settings.canary_errors,
+        slowdown=settings.canary_slowdown,
+        agreement=settings.canary_agreement,
+    )
     return Gateway(
         settings=settings,
-        models=Models(
-            settings.repository,
-            witness,
-            fellows=Fellows(common.versions if common else None),
-            linger_s=settings.timeout_s if settings.engine == "triton" else 0.0,
-        ),
+        models=models,
         witness=witness,
-        segmenter=Segmenter(witness, threads, admission, lanes, precedence),
+        segmenter=segmenter,
+        trials=Trials(models, segmenter, watching, limits),
+        watching=watching,
         telemetry=telemetry,
     )

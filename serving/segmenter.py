@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from contract.arrays import Size, Uint8
@@ -23,6 +24,23 @@ from serving.telemetry import Stopwatch
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Notice = Callable[[Manifest, Fit, Uint8, Uint8, Uint8], None]
+"""Takes the version, the fit, frame, labels and confidence."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """
+    What went into the network and came out, for whoever compares.
+
+    Args:
+        frame: (h, w, 3) uint8 RGB.
+        labels: (h, w) uint8.
+    """
+
+    frame: Uint8 | None = None
+    labels: Uint8 | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Segmenter:
@@ -35,6 +53,7 @@ class Segmenter:
         admission: How many photos are held in memory at once; others wait as they came, compressed.
         lanes: How they go to the engine; where None, as they come.
         precedence: Who gives way to whom.
+        notice: Sees each photo in the network's frame and what came out, in a thread.
     """
 
     engine: Engine
@@ -42,6 +61,7 @@ class Segmenter:
     admission: Admission = field(default_factory=Admission)
     lanes: Lanes | None = None
     precedence: Precedence = field(default_factory=Precedence)
+    notice: Notice | None = None
 
     async def segment(
         self,
@@ -53,6 +73,7 @@ class Segmenter:
         deadline: Deadline | None = None,
         confident: bool = False,
         behind: bool = False,
+        sample: Sample | None = None,
     ) -> T:
         """
         Segment one photo, with two trips to the threads: what comes before the network and what comes after.
@@ -65,6 +86,7 @@ class Segmenter:
             deadline: By when; where None, the engine's own patience alone holds.
             confident: Give the Segmentation its confidence too: one more resize, one more byte per pixel.
             behind: Give way to photos that are not; for those of batches.
+            sample: Gets the frame and its labels.
 
         Returns:
             What `write` gave.
@@ -85,8 +107,19 @@ class Segmenter:
             with watch.stage("infer"):
                 labels, confidence = await self._compute(frame[None], manifest, deadline, behind=behind)
             with watch.stage("encode"):
+                if sample:
+                    sample.frame, sample.labels = frame, labels[0]
+                notice = partial(self.notice, manifest, fit, frame) if self.notice else None
                 return await self._run(
-                    _finish, photo, fit, labels[0], confidence[0], manifest, write, confident=confident
+                    _finish,
+                    photo,
+                    fit,
+                    labels[0],
+                    confidence[0],
+                    manifest,
+                    write,
+                    confident=confident,
+                    notice=notice,
                 )
 
     async def infer(
@@ -169,8 +202,11 @@ def _finish(
     write: Callable[[Uint8, Segmentation], T],
     *,
     confident: bool,
+    notice: Callable[[Uint8, Uint8], None] | None,
 ) -> T:
     check_labels(labels, manifest)
+    if notice:
+        notice(labels, confidence)
     segmentation = Segmentation(
         fit.bring_back(labels, confidence),
         manifest.name,

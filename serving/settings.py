@@ -107,6 +107,21 @@ class Settings(BaseSettings):
     write_timeout_s: float = Field(default=60.0, gt=0)
     """How long a client may take to read its answer; the connection is cut then [s]."""
 
+    canary_requests: int = Field(default=50, gt=0)
+    """So many of a canary's requests, or comparisons, are waited for before it is judged by them."""
+
+    canary_errors: float = Field(default=0.05, ge=0, le=1)
+    """The largest part of its requests that a canary may fail; more, and it is rejected."""
+
+    canary_slowdown: float = Field(default=2.0, gt=0)
+    """A canary's network may take so many times as long as the live version's; longer, and it is rejected."""
+
+    canary_agreement: float = Field(default=0.8, ge=0, le=1)
+    """
+    The least part of pixels, in the mean over compared photos, to which a canary gives the live version's
+    label; fewer, and it is rejected.
+    """
+
     keys_file: Path | None = None
     """The file of API keys that `box2seg key` writes; where given, requests need one."""
 

@@ -169,7 +169,7 @@ class Telemetry:
         Returns:
             How many photos, and by stage how often it was passed and how long it took in all [s].
         """
-        registry = self._gathered()
+        registry = self.gathered()
         labels = {"model": model, "version": str(version), "outcome": "ok"}
 
         def sample(name: str, **more: str) -> float:
@@ -209,13 +209,14 @@ class Telemetry:
         """Take the outcome of a readiness check."""
         self._ready.set(ready)
 
-    def exposition(self, tallies: Iterable[Tally] = ()) -> bytes:
+    def exposition(self, tallies: Iterable[Tally] = (), *more: Collector) -> bytes:
         """Give all metrics, and what the engine says of itself, in the text form that Prometheus reads."""
-        engine = CollectorRegistry()
-        engine.register(_EngineCounts(tallies))
-        return generate_latest(self._gathered()) + generate_latest(engine)
+        computed = CollectorRegistry()
+        for collector in (_EngineCounts(tallies), *more):
+            computed.register(collector)
+        return generate_latest(self.gathered()) + generate_latest(computed)
 
-    def _gathered(self) -> CollectorRegistry:
+    def gathered(self) -> CollectorRegistry:
         """Give what all workers counted; our own where there are no others."""
         if not self._shared:
             return self.registry

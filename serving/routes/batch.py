@@ -102,12 +102,13 @@ async def segment_all(
     at_once = min(AT_ONCE, gateway.settings.concurrency)  # none waits for another of its own batch
     work = partial(_segment_one, order=order, gateway=gateway, request=request)
     try:
-        for index, upload in enumerate(uploads):
-            waiting.append(asyncio.create_task(work(index, upload)))
-            if len(waiting) >= at_once:
+        with gateway.models.held(order.manifest):  # to the last photo, whatever is promoted meanwhile
+            for index, upload in enumerate(uploads):
+                waiting.append(asyncio.create_task(work(index, upload)))
+                if len(waiting) >= at_once:
+                    yield await waiting.popleft()
+            while waiting:
                 yield await waiting.popleft()
-        while waiting:
-            yield await waiting.popleft()
     finally:
         for task in waiting:
             task.cancel()

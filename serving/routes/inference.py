@@ -1,5 +1,6 @@
 """/v2: the Open Inference Protocol, for programs that send tensors; of Triton's own routes these alone."""
 
+from collections.abc import AsyncIterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -69,11 +70,12 @@ ANSWERS: Responses = {
 }
 
 
-def _find(model: str, gateway: TheGateway, version: str | None = None) -> Manifest:
+async def _find(model: str, gateway: TheGateway, version: str | None = None) -> AsyncIterator[Manifest]:
     manifest = gateway.models.find(model)
     if version not in (None, str(manifest.version)):
         raise UnknownModel(f"no version {version!r} of {model!r}", hint=f"there is: {manifest.version}")
-    return manifest
+    with gateway.models.held(manifest):  # while the tensors come, too
+        yield manifest
 
 
 TheModel = Annotated[Manifest, Depends(_find)]

@@ -1,6 +1,6 @@
 """What may stand behind the question mark, and the order that it makes with the rest of a request."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -122,7 +122,8 @@ class Order:
             confident=self.form.confident or self.refinement.confident,
             behind=behind,
         )
-        return Answer(body, self.headers() | {"Server-Timing": watch.server_timing()} | headers)
+        timing = {"Server-Timing": watch.server_timing()}
+        return Answer(body, self.headers() | timing | headers)
 
     def headers(self) -> dict[str, str]:
         """Say who answers."""
@@ -131,7 +132,8 @@ class Order:
     def _write(self, photo: Uint8, segmentation: Segmentation) -> tuple[bytes, dict[str, str]]:
         refined = self.refinement.refine(segmentation)
         body = self.form.encode(photo, refined, self.manifest.classes)
-        return body, self.form.headers(refined)
+        # A canary may have answered; its classes are the same.
+        return body, {"X-Model-Version": str(segmentation.version)} | self.form.headers(refined)
 
 
 def check_question(given: Mapping[str, Any], *, where: str, strict: bool) -> Question:
@@ -186,9 +188,13 @@ def find_model(question: ModelQuestion, gateway: Gateway) -> Manifest:
     return gateway.models.find(default if question.model is None else question.model)
 
 
-async def _order(request: Request, question: Annotated[Question, Query()], gateway: TheGateway) -> Order:
+async def _order(
+    request: Request, question: Annotated[Question, Query()], gateway: TheGateway
+) -> AsyncIterator[Order]:
     accept = ", ".join(request.headers.getlist("accept"))
-    return take_order(question, accept, gateway)
+    order = take_order(question, accept, gateway)
+    with gateway.models.held(order.manifest):  # while the photo comes, too
+        yield order
 
 
 TheOrder = Annotated[Order, Depends(_order)]
