@@ -36,6 +36,7 @@ EXTRAS = {
         "cv2",
         "fastapi",
         "fastapi_offline",
+        "google",
         "opentelemetry",
         "openvino",
         "prometheus_client",

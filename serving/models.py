@@ -295,7 +295,7 @@ class Models:
     def _switch(self, name: str, line: Line) -> None:
         live = line.standing.live
         if live in line.kept and live != line.answers:
-            log.info("%s: version %s answers, after %s", name, live, line.answers or "none")
+            log.info("serving %s version %s, after %s", name, live, line.answers or "none")
             line.answers = live
 
 
