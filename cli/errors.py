@@ -36,7 +36,6 @@ EXTRAS = {
         "cv2",
         "fastapi",
         "fastapi_offline",
-        "google",
         "opentelemetry",
         "openvino",
         "prometheus_client",

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from google.protobuf import json_format, text_format
+from google.protobuf import json_format, text_format  # comes with tritonclient, whose messages it reads
 from tritonclient.grpc import model_config_pb2
 
 from contract.errors import EngineUnavailable
