@@ -38,9 +38,10 @@ class Accord:
         finally:
             self._held[key] -= 1
 
-    async def prepare(self, name: str, version: int) -> None:
+    @asynccontextmanager
+    async def prepared(self, name: str, version: int) -> AsyncIterator[None]:
         """
-        Have a version loaded and warm by all workers.
+        Have a version loaded and warm by all workers while inside.
 
         Raises:
             EngineUnavailable: If one of them cannot; says why.
@@ -54,6 +55,7 @@ class Accord:
                 mine.wanted = [*mine.wanted, version]
                 self._fellows.tell()
             await self._wait_for(lambda: self._fellows.notes(name), name, version)
+            yield
         finally:
             self._preparing[name, version] -= 1
             mine.wanted = sorted(set(mine.wanted) & _counted(self._preparing, name))

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,14 +123,17 @@ class Models:
         found = {str(version): words for version, words in self._shelf.problems(name).items()}
         return found | ({HISTORY: problem} if problem else {})
 
-    async def prepare(self, name: str, version: int) -> None:
+    @asynccontextmanager
+    async def prepared(self, name: str, version: int) -> AsyncIterator[None]:
         """
-        Have a version loaded and warm by all workers.
+        Have a version loaded and warm by all workers while inside, which is where it is named by the history.
 
         Raises:
             EngineUnavailable: If one of them cannot; says why.
         """
-        await self._accord.prepare(name, version)
+        self._shelf.hurry(name, [version])
+        async with self._accord.prepared(name, version):
+            yield
 
     async def watch(self, every_s: float) -> None:
         """Refresh again and again, and at once when a history changed, until cancelled."""
@@ -155,10 +158,13 @@ class Models:
 
     async def _look(self, name: str, line: Line, versions: list[int]) -> None:
         since_s = now_s()
+        wanted = self._accord.wanted(
+            name
+        )  # before the history: what is wanted no more is named there by then
         await asyncio.to_thread(line.read)
         if line.answers not in versions:
             line.answers = None
-        named = (line.in_use() | self._accord.wanted(name)) & set(versions)
+        named = (line.in_use() | wanted) & set(versions)
         self._shelf.hurry(name, named - line.named)
         line.named = named
         await self._accord.use(name, named)  # told before it is loaded, so that nobody drops it meanwhile

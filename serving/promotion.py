@@ -38,8 +38,8 @@ async def promote(models: Models, name: str, version: int, *, who: str, why: str
     async with _told(model):
         with changing(model) as changes:
             forced = await asyncio.to_thread(check_promotion, model, version, why=why, force=force)
-            await models.prepare(name, version)
-            return changes.record(Action.PROMOTE, version, who=who, why=why, forced=forced)
+            async with models.prepared(name, version):
+                return changes.record(Action.PROMOTE, version, who=who, why=why, forced=forced)
 
 
 async def start_canary(
@@ -64,10 +64,10 @@ async def start_canary(
         with changing(model) as changes:
             check = functools.partial(check_canary, share=share, shadow=shadow, why=why, force=force)
             forced = await asyncio.to_thread(check, model, version)
-            await models.prepare(name, version)
-            return changes.record(
-                Action.CANARY, version, who=who, why=why, forced=forced, share=share, shadow=shadow
-            )
+            async with models.prepared(name, version):
+                return changes.record(
+                    Action.CANARY, version, who=who, why=why, forced=forced, share=share, shadow=shadow
+                )
 
 
 async def rollback(models: Models, name: str, *, who: str, why: str) -> Event:
@@ -81,8 +81,8 @@ async def rollback(models: Models, name: str, *, who: str, why: str) -> Event:
     async with _told(model):
         with changing(model) as changes:
             version = await asyncio.to_thread(check_rollback, model)
-            await models.prepare(name, version)
-            return changes.record(Action.ROLLBACK, version, who=who, why=why)
+            async with models.prepared(name, version):
+                return changes.record(Action.ROLLBACK, version, who=who, why=why)
 
 
 async def withdraw(models: Models, name: str, *, who: str, why: str) -> Event:

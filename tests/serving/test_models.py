@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from contract.errors import EngineUnavailable, ManifestError, UnknownModel
+from contract.history import Action
 from contract.manifest import MANIFEST_FILE, MODEL_FILE
+from contract.registry import changing
 from serving.engines.local import LocalEngine
 from serving.models import Models
 from serving.settings import Settings
@@ -132,3 +134,48 @@ def test_switch_under_traffic_loses_no_request(tmp_path: Path) -> None:
                 break
     assert seen == sorted(seen)
     assert set(seen) == {1, 2}
+
+
+def test_what_is_prepared_answers_from_its_event_on(tmp_path: Path) -> None:
+    """A version stays ready until the history names it, whatever looks come between: there is no gap."""
+    publish_colours(tmp_path)
+    with changing(publish_colours(tmp_path, version=2).parent) as changes:
+        changes.record(Action.PUBLISH, 2, who="a test", why="")
+
+    async def promote() -> None:
+        models = Models(tmp_path, LocalEngine())
+        await models.refresh()
+        watching = asyncio.create_task(models.watch(60.0))
+        with changing(tmp_path / "box2seg") as changes:
+            async with models.prepared("box2seg", 2):
+                await models.refresh()
+                assert models.find("box2seg").version == 1
+                changes.record(Action.PROMOTE, 2, who="a test", why="")
+        assert models.find("box2seg").version == 2
+        watching.cancel()
+
+    asyncio.run(promote())
+
+
+def test_what_cannot_be_prepared_says_why(tmp_path: Path) -> None:
+    """A damaged version is refused with its reason, and tried anew when somebody asks again."""
+    publish_colours(tmp_path)
+    folder = publish_colours(tmp_path, version=2)
+    good = (folder / MODEL_FILE).read_bytes()
+    with changing(folder.parent) as changes:
+        changes.record(Action.PUBLISH, 2, who="a test", why="")
+    (folder / MODEL_FILE).write_bytes(b"")
+
+    async def prepare() -> None:
+        models = Models(tmp_path, LocalEngine())
+        await models.refresh()
+        watching = asyncio.create_task(models.watch(60.0))
+        with pytest.raises(EngineUnavailable, match="sha256"):
+            async with models.prepared("box2seg", 2):
+                pass
+        (folder / MODEL_FILE).write_bytes(good)
+        async with models.prepared("box2seg", 2):
+            assert 2 in models.loaded("box2seg")
+        watching.cancel()
+
+    asyncio.run(prepare())
