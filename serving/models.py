@@ -89,7 +89,9 @@ class Models:
 
     def beside(self, name: str) -> Beside | None:
         """Give the canary of a model that `find` found, where it is loaded and can stand in for it."""
-        line = self._lines[name]
+        line = self._lines.get(name)
+        if line is None:  # it was removed meanwhile
+            return None
         canary = line.standing.canary
         live, version = self._shelf.get(name, line.answers), self._shelf.get(name, canary)
         if not live or not version or canary not in line.kept:
@@ -158,9 +160,7 @@ class Models:
 
     async def _look(self, name: str, line: Line, versions: list[int]) -> None:
         since_s = now_s()
-        wanted = self._accord.wanted(
-            name
-        )  # before the history: what is wanted no more is named there by then
+        wanted = self._accord.wanted(name)  # first: what is wanted no more is in the history by then
         await asyncio.to_thread(line.read)
         if line.answers not in versions:
             line.answers = None
