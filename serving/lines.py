@@ -1,5 +1,6 @@
 """One model's line of versions: where they stand by its history, and which one answers."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,16 +45,23 @@ class Line:
 
     def read(self) -> None:
         """Read where its versions stand; where that cannot be read, what was known goes on."""
-        mark = history_mark(self.folder)
-        try:
-            self.standing = read_standing(self.folder)
-        except RegistryError as error:
-            if self._mark != mark:
-                log.error("%s", error)
-            self.problem = without_folders(error.message, self.folder.parent)
+        self._take(_read(self.folder))
+
+    async def read_aside(self) -> None:
+        """Do the same in a thread; what a request read meanwhile is newer, and stays."""
+        before = self._mark
+        reading = await asyncio.to_thread(_read, self.folder)
+        if self._mark == before:
+            self._take(reading)
+
+    def _take(self, reading: "_Reading") -> None:
+        if reading.error is None:
+            self.standing, self.problem = reading.standing, None
         else:
-            self.problem = None
-        self._mark = mark
+            if self._mark != reading.mark:
+                log.error("%s", reading.error)
+            self.problem = without_folders(reading.error.message, self.folder.parent)
+        self._mark = reading.mark
 
     def switch(self) -> None:
         """Answer by the live version, where it is loaded."""
@@ -76,3 +84,20 @@ class Line:
         """Give those of these unused versions that have been so for a while."""
         self.unused_since_s = {each: self.unused_since_s.get(each, now_s) for each in versions}
         return {each for each, since_s in self.unused_since_s.items() if now_s - since_s >= least_s}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read of a history, the mark it then had, and what was wrong with it."""
+
+    mark: object
+    standing: Standing
+    error: RegistryError | None = None
+
+
+def _read(folder: Path) -> _Reading:
+    mark = history_mark(folder)  # before the history: what comes in between is then read again
+    try:
+        return _Reading(mark, read_standing(folder))
+    except RegistryError as error:
+        return _Reading(mark, Standing(), error)

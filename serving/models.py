@@ -161,7 +161,7 @@ class Models:
     async def _look(self, name: str, line: Line, versions: list[int]) -> None:
         since_s = now_s()
         wanted = self._accord.wanted(name)  # first: what is wanted no more is in the history by then
-        await asyncio.to_thread(line.read)
+        await line.read_aside()
         if line.answers not in versions:
             line.answers = None
         named = (line.in_use() | wanted) & set(versions)

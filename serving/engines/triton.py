@@ -33,6 +33,9 @@ READY = "READY"
 QUEUE_TIMEOUT = "Request timeout expired"
 """Triton's words for a request that it dropped from its queue; its status is that of all other trouble."""
 
+SILENCE = "StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"
+"""Where a call ends so, Triton has not said no."""
+
 NO_CONNECTION = "timed out"
 """gRPC's words where a connection is taken and nothing is said; its status is that of nobody being there."""
 
@@ -188,7 +191,7 @@ class TritonEngine:
             words = f"{error.status()} {error.message()}"
             log.log(logging.DEBUG if words == self._last_words else logging.ERROR, "Triton: %s", words)
             self._last_words = words
-            if refused and error.status() == "StatusCode.INVALID_ARGUMENT":
+            if refused and error.status() not in SILENCE:
                 raise _not_loaded(refused, str(error.message())) from None
             raise _ours(error) from None
         self._last_words = None

@@ -173,7 +173,9 @@ def check_failed_loads(house: House, seen: Seen) -> None:
     before = memory(house)
     for each in range(43, 63):
         refused = promote(house, each)
-        assert (refused.status_code, "cannot load" in refused.json()["detail"]) == (409, True), refused.text
+        assert (refused.status_code, "cannot be loaded" in refused.json()["detail"]) == (409, True), (
+            refused.text
+        )
         assert version_of(house.segment(PHOTO)) == version
     wait_until(lambda: memory(house) <= before + 32 * MIB)
     seen(f"20 refused; memory of all processes {before / MIB:.0f} -> {memory(house) / MIB:.0f} MiB")

@@ -1,6 +1,7 @@
 """Versions appear in the repository while requests go on."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import httpx
@@ -10,8 +11,9 @@ import pytest
 from contract.errors import EngineUnavailable, ManifestError, UnknownModel
 from contract.history import Action
 from contract.manifest import MANIFEST_FILE, MODEL_FILE
-from contract.registry import changing
+from contract.registry import Standing, changing, read_standing
 from serving.engines.local import LocalEngine
+from serving.lines import Line
 from serving.models import Models
 from serving.settings import Settings
 from serving.versions import live_version, verified_version
@@ -179,3 +181,38 @@ def test_what_cannot_be_prepared_says_why(tmp_path: Path) -> None:
         watching.cancel()
 
     asyncio.run(prepare())
+
+
+def test_a_slow_look_does_not_undo_what_a_request_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a look read before an event, and has in hand only after it, is older than what a request read."""
+    publish_colours(tmp_path)
+    model = publish_colours(tmp_path, version=2).parent
+    with changing(model) as changes:
+        changes.record(Action.PROMOTE, 1, who="a test", why="")
+    has_read, may_go_on = threading.Event(), threading.Event()
+
+    def slow(folder: Path) -> Standing:
+        standing = read_standing(folder)
+        if threading.current_thread() is not threading.main_thread():
+            has_read.set()
+            may_go_on.wait()
+        return standing
+
+    async def look() -> int | None:
+        line = Line(model)
+        line.read()
+        monkeypatch.setattr("serving.lines.read_standing", slow)
+        looking = asyncio.create_task(line.read_aside())
+        await asyncio.to_thread(has_read.wait)
+        with changing(model) as changes:
+            changes.record(Action.PROMOTE, 2, who="a test", why="")
+        assert line.has_news()
+        line.read()
+        may_go_on.set()
+        await looking
+        assert not line.has_news()
+        return line.standing.live
+
+    assert asyncio.run(look()) == 2
