@@ -33,7 +33,7 @@ class DriftCard:
     brightness: float | None
 
 
-@router.get("/{name}/versions/{version}/drift", responses=refusals(404, 409, 503))
+@router.get("/{name}/versions/{version}/drift", responses=refusals(404, 409, 422, 503))
 async def get_drift(name: str, version: int, gateway: TheGateway) -> DriftCard:
     """Tell what a version's photos and masks look like, and how far that is from the golden set's."""
     return await run_in_threadpool(_drift, name, version, gateway)
