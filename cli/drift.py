@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import ROOT, Model, Repository
-from cli.tables import open_console
 
 if TYPE_CHECKING:
     from contract.profile import Drift, Profile
@@ -91,6 +90,8 @@ def _print(title: str, seen: Profile, golden: Profile, found: Drift) -> None:
         table.add_row(Text(f"pixels of {name}"), *(f"{share:.1%}" for share in shares))
     table.add_row("mean confidence", f"{golden.confidence:.3f}", f"{seen.confidence:.3f}")
     table.add_row("mean brightness", f"{golden.brightness:.3f}", f"{seen.brightness:.3f}")
+    from cli.tables import open_console
+
     console = open_console()
     console.print(table)
     for name, index in (("classes", found.classes), ("brightness", found.brightness)):

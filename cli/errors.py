@@ -31,7 +31,7 @@ EXTRAS = {
     ),
     "sam": ("transformers",),
     "client": ("httpx", "httpx_retries"),
-    "export": ("jinja2", "onnx", "onnxruntime", "onnxscript"),
+    "export": ("jinja2", "ml_dtypes", "onnx", "onnxruntime", "onnxscript"),
     "serving": (
         "cv2",
         "fastapi",

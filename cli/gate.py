@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from cli.options import ROOT, Golden, GoldenSplit, LimitFile, LimitWords, Map, Model, Rename, Repository
-from cli.tables import check_table
 
 if TYPE_CHECKING:
     from contract.verdict import Verdict
@@ -80,6 +79,8 @@ def gate(
 
 def _say(verdict: Verdict, console: Console) -> None:
     """Print what was checked, and the decision."""
+    from cli.tables import check_table
+
     console.print(check_table(verdict))
     name = f"version {verdict.version}" if verdict.version else "the candidate"
     other = "nothing live" if verdict.against is None else f"version {verdict.against}"

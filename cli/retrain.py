@@ -30,7 +30,6 @@ from cli.options import (
     Why,
     Workers,
 )
-from cli.tables import check_table
 
 if TYPE_CHECKING:
     from export.workflow.run import Outcome
@@ -138,6 +137,8 @@ def _say(outcome: Outcome, out: Path, model: str, console: Console) -> None:
     if outcome.verdict is None:
         console.print(f"done until {outcome.stage}; the same command with a later --until goes on")
         return
+    from cli.tables import check_table
+
     console.print(check_table(outcome.verdict))
     console.print(f"report: {out / 'gate' / 'report.html'}", soft_wrap=True, highlight=False)
     if not outcome.verdict.passed:
