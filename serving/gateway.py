@@ -116,7 +116,8 @@ class Gateway:
         await self.why_not_ready()
         names = {manifest.name for manifest in self.models.served()}
         tallies = [tally for tally in await self.witness.tally() if tally.model in names]
-        return self.telemetry.exposition(tallies, Drifts(await asyncio.to_thread(self._drifts)))
+        drifts = await asyncio.to_thread(self._drifts, self.models.served())
+        return self.telemetry.exposition(tallies, Drifts(drifts))
 
     def profiles(self, manifest: Manifest) -> tuple[Profile, Profile | None]:
         """
@@ -128,9 +129,9 @@ class Gateway:
         report = report_folder(self.models.folder(manifest.name), manifest.version)
         return self.watching.profile(manifest), read_profile(report)
 
-    def _drifts(self) -> list[Seen]:
+    def _drifts(self, served: list[Manifest]) -> list[Seen]:
         found = []
-        for manifest in self.models.served():
+        for manifest in served:
             with suppress(RegistryError):  # whoever asks for it by itself is told
                 seen, golden = self.profiles(manifest)
                 if golden and seen.photos:

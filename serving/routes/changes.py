@@ -85,7 +85,7 @@ async def read_words(request: Request, kind: type[Words]) -> Words:
         raise InvalidParameter(problems, hint=f"there are: {', '.join(kind.model_fields)}") from error
 
 
-def _known(name: str, gateway: TheGateway) -> str:
+async def _known(name: str, gateway: TheGateway) -> str:
     gateway.models.find(name)
     return name
 

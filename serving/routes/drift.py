@@ -36,11 +36,11 @@ class DriftCard:
 @router.get("/{name}/versions/{version}/drift", responses=refusals(404, 409, 422, 503))
 async def get_drift(name: str, version: int, gateway: TheGateway) -> DriftCard:
     """Tell what a version's photos and masks look like, and how far that is from the golden set's."""
+    gateway.models.find(name)
     return await run_in_threadpool(_drift, name, version, gateway)
 
 
 def _drift(name: str, version: int, gateway: Gateway) -> DriftCard:
-    gateway.models.find(name)
     model = gateway.models.folder(name)
     if version not in published_versions(model):
         raise UnknownModel(

@@ -76,16 +76,17 @@ class VersionList:
 @router.get("/{name}/versions", responses=refusals(404, 503))
 async def list_versions(name: str, gateway: TheGateway) -> VersionList:
     """List a model's versions with their states, what the gate has against them, and their history."""
-    return await run_in_threadpool(version_list, name, gateway)
+    # Here: which version answers is for the event loop alone to decide.
+    answering, known = gateway.models.find(name).version, gateway.models.standing(name)
+    return await run_in_threadpool(version_list, name, gateway, answering, known)
 
 
-def version_list(name: str, gateway: Gateway) -> VersionList:
-    """Give what those who run the server may know of a model's versions."""
-    answering = gateway.models.find(name).version
+def version_list(name: str, gateway: Gateway, answering: int, known: Standing) -> VersionList:
+    """Give what those who run the server may know of a model's versions; what was known may be old."""
     model = gateway.models.folder(name)
     loaded, problems = gateway.models.loaded(name), gateway.models.problems(name)
     is_known = HISTORY in problems  # and nothing newer can be read
-    standing = gateway.models.standing(name) if is_known else read_standing(model)
+    standing = known if is_known else read_standing(model)
     versions = sorted(standing.states, reverse=True)
     return VersionList(
         name=name,
