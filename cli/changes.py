@@ -133,7 +133,7 @@ def gc(
     if not going:
         return _say(f"{model}: nothing to remove{f', {keep} are kept' if keep else ''}")
     for path in going:
-        _say(f"{path}, {megabytes(sum(each.stat().st_size for each in path.rglob('*')))}")
+        _say(f"{path}, {megabytes(sum(each.lstat().st_size for each in path.rglob('*')))}")
     if dry_run:
         return _say("nothing was removed: --dry-run")
     if not yes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -36,7 +37,7 @@ def read_metrics(place: str, *, key: str | None = None) -> list[Sample]:
     try:
         text = _fetch(place, key) if "://" in place else Path(place).read_text(encoding="utf-8")
         families = list(text_string_to_metric_families(text))
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         raise ServerUnavailable(
             f"{place}: no metrics ({getattr(error, 'reason', None) or error})",
             hint="is the server there? Where it asks for keys: --key, with the scope admin",
@@ -68,7 +69,9 @@ def seen_profile(samples: Iterable[Sample], model: str, version: int) -> Profile
 
 
 def _fetch(address: str, key: str | None) -> str:
-    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {key}"} if key else {})
+    request = urllib.request.Request(address)
+    if key:
+        request.add_unredirected_header("Authorization", f"Bearer {key}")  # another host gets no key
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         text: bytes = answer.read(MOST_BYTES)
     return text.decode("utf-8")

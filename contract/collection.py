@@ -90,7 +90,7 @@ def sweep(left: Path) -> None:
         WriteError: If it cannot be removed.
     """
     with writing(left):
-        shutil.rmtree(left)
+        left.unlink() if left.is_symlink() else shutil.rmtree(left)
 
 
 def _abandoned(path: Path) -> bool:

@@ -156,6 +156,14 @@ def verify_files(manifest: Manifest, folder: Path) -> None:
         raise ManifestError(f"{folder}: the manifest names no {MODEL_FILE}", hint="publish the model again")
 
 
+def promise(manifest: Manifest) -> str:
+    """Give the sha256 of all that a manifest says but its name, its number and its time."""
+    said = dataclasses.asdict(manifest)
+    for name in ("name", "version", "created"):
+        del said[name]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """Give a file's sha256 in hex."""
     with path.open("rb") as stream:

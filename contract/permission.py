@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contract.errors import InvalidParameter, PromotionRefused, UnknownModel
-from contract.manifest import published_versions, read_manifest, verify_files
+from contract.manifest import promise, published_versions, read_manifest, verify_files
 from contract.registry import Standing, State, read_standing
 from contract.verdict import read_verdict, report_folder
 
@@ -108,10 +108,11 @@ def objections(model: Path, version: int, standing: Standing) -> list[str]:
     """
     if standing.live is None:
         return []
+    found = ["it was rejected"] if standing.states.get(version) is State.REJECTED else []
     verdict = read_verdict(report_folder(model, version))
     if verdict is None:
-        return ["the gate has not looked at it"]
-    found = verdict.reasons()
+        return [*found, "the gate has not looked at it"]
+    found += verdict.reasons()
     if not verdict.checks:
         found.append("the gate checked nothing")
     if verdict.version != version:
@@ -119,8 +120,9 @@ def objections(model: Path, version: int, standing: Standing) -> list[str]:
     if verdict.against != standing.live:
         before = "nothing" if verdict.against is None else f"version {verdict.against}"
         found.append(f"the gate compared it with {before}, and version {standing.live} is live now")
-    if verdict.files != read_manifest(model / str(version)).files:
-        found.append("the gate looked at other files than are published")
+    published = read_manifest(model / str(version))
+    if (verdict.files, verdict.promise) != (published.files, promise(published)):
+        found.append("the gate looked at other files than are published, or at another manifest")
     return found
 
 

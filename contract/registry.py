@@ -193,6 +193,7 @@ def _apply(event: Event, states: dict[int, State]) -> None:
             if states.get(event.version) is not State.LIVE:
                 _move(states, State.PREVIOUS, State.RETIRED)
                 _move(states, State.LIVE, State.PREVIOUS)
+                _move(states, State.CANARY, State.CANDIDATE)  # it was compared with the version before
             states[event.version] = State.LIVE
         case Action.ROLLBACK:
             _move(states, State.LIVE, State.REJECTED)

@@ -44,6 +44,7 @@ class Verdict:
         created: UTC, ISO 8601.
         commit: Of the code that decided.
         machine: Where it was measured.
+        promise: Of the candidate's manifest; see `contract.manifest.promise`.
     """
 
     version: int
@@ -53,6 +54,7 @@ class Verdict:
     created: str
     commit: str
     machine: str
+    promise: str = ""
 
     @property
     def passed(self) -> bool:

@@ -9,6 +9,9 @@ from contract.errors import EngineUnavailable
 from contract.manifest import Manifest
 from serving.fellows import Fellows, Note, now_s
 
+PATIENCE_S = 60.0
+"""How long a version may take until all have it: whoever prepares it keeps a rollback waiting [s]."""
+
 ASK_AGAIN_S = 0.05
 """How often fellow workers are looked at while they load what all are to have."""
 
@@ -90,6 +93,8 @@ class Accord:
         looked: list[Note] = []
         while not looked or len(looked) < len(notes()) or not all(version in each.ready for each in looked):
             await asyncio.sleep(ASK_AGAIN_S)
+            if now_s() - since_s > PATIENCE_S:
+                raise EngineUnavailable(f"{name} version {version} was not ready within {PATIENCE_S:g} s")
             looked = [note for note in notes() if note.looked_s > since_s]
             problems = (note.problems.get(str(version)) for note in looked if version not in note.ready)
             if problem := next(filter(None, problems), None):

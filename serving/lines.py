@@ -62,6 +62,7 @@ class Line:
                 log.error("%s", reading.error)
             self.problem = without_folders(reading.error.message, self.folder.parent)
         self._mark = reading.mark
+        self.switch()  # in one step with the mark: whoever compares that next sees no news
 
     def switch(self) -> None:
         """Answer by the live version, where it is loaded."""

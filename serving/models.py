@@ -181,8 +181,12 @@ class Models:
             if await self._shelf.load(name, version):
                 line.kept.add(version)
                 line.switch()
+            else:
+                line.kept.discard(version)
         for version in [] if line.answers else line.past():
             if await self._shelf.load(name, version):
+                if line.answers:  # a request switched meanwhile
+                    return
                 log.error("%s: version %d answers in the live version's place", name, version)
                 line.answers = version
                 return
@@ -199,7 +203,6 @@ class Models:
             return None
         if line.has_news():
             line.read()
-            line.switch()
             self._wake.set()  # there may be something to load
         version = self._shelf.get(name, line.answers)
         return version.manifest if version else None

@@ -74,8 +74,7 @@ class Shelf:
         """Have a version loaded, again where the engine lost it; tell whether it is."""
         key = name, version
         if key in self._loaded:
-            await self._keep_loaded(self._loaded[key])
-            return True
+            return await self._keep_loaded(self._loaded[key])
         refusal = self._refused.get(key)
         if refusal and time.monotonic() < refusal.until_s:
             return False
@@ -106,17 +105,18 @@ class Shelf:
         for key in [key for key in self._refused if key[0] == name and key[1] not in there]:
             del self._refused[key]
 
-    async def _keep_loaded(self, version: Version) -> None:
-        """Load a version again that the engine lost, say by a restart."""
+    async def _keep_loaded(self, version: Version) -> bool:
+        """Load a version again that the engine lost, say by a restart; tell whether it is there."""
         manifest = version.manifest
         if await self._engine.ready(manifest.name, manifest.version):
-            return
+            return True
         try:
             await self._engine.load(manifest, version.folder)
         except EngineError as error:
             self._refuse((manifest.name, manifest.version), error)
-        else:
-            self._refused.pop((manifest.name, manifest.version), None)
+            return False
+        self._refused.pop((manifest.name, manifest.version), None)
+        return True
 
     async def _open(self, folder: Path) -> Version:
         version = await asyncio.to_thread(verified_version, folder)

@@ -1,6 +1,7 @@
 """The decision about one candidate: looked at from the outside first, then beside the live version."""
 
 import dataclasses
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from contract.errors import ConfigurationError, EngineError, ManifestError
 from contract.images import read_image
-from contract.manifest import MANIFEST_FILE, Manifest, read_manifest, verify_files
+from contract.manifest import MANIFEST_FILE, Manifest, promise, read_manifest, verify_files
 from contract.profile import write_profile
 from contract.verdict import Check, Verdict, write_verdict
 from export.gate.checks import (
@@ -70,6 +71,7 @@ def decide(question: Question, opener: Opener, report: Path, console: Console) -
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
         machine=machine_name(torch.device("cpu")),
+        promise=promise(manifest) if manifest else "",
     )
     write_findings(dataclasses.replace(findings, candidate=_origin(manifest), live=_origin(live)), report)
     write_report(verdict, report)
@@ -165,5 +167,6 @@ def _origin(manifest: Manifest | None) -> dict[str, Any]:
     """Give what a version says of where it comes from."""
     if manifest is None:
         return {}
-    known = {"created": manifest.created, "precision": manifest.precision, "parity": manifest.parity}
+    parity = {name: share if math.isfinite(share) else None for name, share in manifest.parity.items()}
+    known = {"created": manifest.created, "precision": manifest.precision, "parity": parity}
     return {**dataclasses.asdict(manifest.origin), **known, "files": manifest.files}

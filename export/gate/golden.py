@@ -133,7 +133,10 @@ def open_onnxruntime(model: Path) -> Engine:
         raise EngineError(f"ONNX Runtime cannot run the file ({type(error).__name__})") from error
 
     def run(frames: Uint8) -> tuple[Uint8, Uint8]:
-        labels, confidence = session.run([LABELS, CONFIDENCE], {IMAGE: frames})
+        try:
+            labels, confidence = session.run([LABELS, CONFIDENCE], {IMAGE: frames})
+        except Exception as error:
+            raise EngineError(f"ONNX Runtime cannot run the file ({type(error).__name__})") from error
         return labels, confidence
 
     return run

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import ConfigurationError, ManifestError, UnknownModel
-from contract.manifest import published_versions, read_manifest
+from contract.manifest import Manifest, published_versions, read_manifest
 from contract.registry import read_standing
 from contract.verdict import report_folder
 from export.gate.limits import Limits
@@ -86,17 +86,22 @@ def ask(
 
 def find_fp32(model: Path, version: int) -> Path | None:
     """Give the fp32 version of the weights that one of fewer bits was made from, where it is published."""
-    try:
-        wanted = read_manifest(model / str(version))
-        if wanted.precision == "fp32":
-            return None
-        for other in reversed(published_versions(model)):
-            found = read_manifest(model / str(other))
-            if found.precision == "fp32" and found.origin == wanted.origin:
-                return model / str(other)
-    except ManifestError:  # the gate says what is wrong with it
+    wanted = _manifest_of(model / str(version))
+    if wanted is None or wanted.precision == "fp32":
         return None
+    for other in reversed(published_versions(model)):
+        found = _manifest_of(model / str(other))
+        if found and found.precision == "fp32" and found.origin == wanted.origin:
+            return model / str(other)
     return None
+
+
+def _manifest_of(folder: Path) -> Manifest | None:
+    """Give a version's manifest; none where it is damaged, which the gate says where it looks at it."""
+    try:
+        return read_manifest(folder)
+    except ManifestError:
+        return None
 
 
 def _version_folder(model: Path, version: int) -> Path:

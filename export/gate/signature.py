@@ -35,7 +35,10 @@ def parse_mapping(words: Iterable[str]) -> Pairs:
 
 def tensor_problems(candidate: Manifest, folder: Path, live: Manifest | None) -> list[str]:
     """Say where a candidate's tensors differ from its own file's, or from the live version's."""
-    own = read_tensors(folder / MODEL_FILE)
+    try:
+        own = read_tensors(folder / MODEL_FILE)
+    except (KeyError, ValueError, TypeError):
+        return ["an input or output is no tensor"]
     stated = (candidate.inputs, candidate.outputs)
     problems = [
         f"{kind} are {_words(there)}, the manifest says {_words(said)}"

@@ -160,6 +160,8 @@ class _Retraining:
         inputs = {
             "files": files,
             "live": live,
+            "live files": read_manifest(order.model / str(live)).files if live is not None else None,
+            "model": str(order.model.resolve()),
             "limits": dataclasses.asdict(order.limits),
             "map": order.pairs,
             "golden": [fingerprint(order.golden), order.golden_split, dict(order.renames)],
@@ -195,7 +197,8 @@ class _Retraining:
             promote_stage(order, version)
             return {}
 
-        self._do(Stage.PROMOTE, {"version": version, "canary": order.canary}, work)
+        inputs = {"version": version, "canary": order.canary, "model": str(order.model.resolve())}
+        self._do(Stage.PROMOTE, inputs, work)
 
     def _outcome(self, stage: Stage, verdict: Verdict, version: int) -> Outcome:
         return Outcome(stage, verdict, version, read_standing(self.order.model).states[version])

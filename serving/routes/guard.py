@@ -23,7 +23,7 @@ OPEN_FOLDERS = ("/page/", "/swagger/")
 """What the pages at / and /docs are made of; it says nothing of anybody."""
 
 ADMIN_PATHS = frozenset({"/metrics"})
-ADMIN_PART = re.compile(r"/v1/models/.*/versions")
+ADMIN_PART = re.compile(r"/v1/models/[^/]+/versions")
 """For those who run the server. All other paths are for keys that may infer."""
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -11,6 +11,7 @@ from contract.manifest import (
     Origin,
     Tensor,
     file_sha256,
+    promise,
     read_manifest,
     write_manifest,
 )
@@ -45,9 +46,10 @@ def add_version(model: Path, version: int) -> Path:
 
 def judge(model: Path, version: int, *, against: int | None, checks: tuple[Check, ...] = (GOOD,)) -> Verdict:
     """Write the gate's verdict on a version."""
-    files = read_manifest(model / str(version)).files
+    manifest = read_manifest(model / str(version))
+    when, where = "2026-11-21T13:00:00+00:00", "a laptop, 2 threads"
     verdict = Verdict(
-        version, against, files, checks, "2026-11-21T13:00:00+00:00", "0123abc", "a laptop, 2 threads"
+        version, against, manifest.files, checks, when, "0123abc", where, promise=promise(manifest)
     )
     write_verdict(verdict, report_folder(model, version))
     return verdict

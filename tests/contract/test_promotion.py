@@ -255,3 +255,21 @@ def test_two_promotes_at_once(model: Path, record_property: Callable[[str, objec
     assert sorted(said)[0] in ("RegistryBusy", "PromotionRefused")
     assert [str(event.action) for event in read_history(model)].count("promote") == 2  # adopted, promoted
     record_property("seen", f"two processes: {' and '.join(sorted(said))}")
+
+
+def test_what_was_rejected_needs_force(model: Path) -> None:
+    """After a rollback the rejected version's old verdict fits again, and does not let it answer."""
+    judge(model, 2, against=1)
+    promote(model, 2, who="ann")
+    rollback(model, who="ann", why="cows are dogs")
+    with pytest.raises(PromotionRefused, match="it was rejected"):
+        promote(model, 2, who="ann")
+    assert promote(model, 2, who="ann", why="it was the camera", force=True).forced
+
+
+def test_another_manifest_is_another_version(model: Path) -> None:
+    """Classes that were swapped after the gate looked make its verdict worthless."""
+    judge(model, 2, against=1)
+    change_manifest(model / "2", scores={"val mIoU6": 0.99})
+    with pytest.raises(PromotionRefused, match="or at another manifest"):
+        promote(model, 2, who="ann")

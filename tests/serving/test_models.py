@@ -216,3 +216,31 @@ def test_a_slow_look_does_not_undo_what_a_request_saw(
         return line.standing.live
 
     assert asyncio.run(look()) == 2
+
+
+def test_what_a_look_read_answers_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that has read an event leaves no request to the version before, whatever it does next."""
+    publish_colours(tmp_path)
+    model = publish_colours(tmp_path, version=2).parent
+
+    async def change() -> None:
+        engine = LocalEngine()
+        models = Models(tmp_path, engine)
+        await models.refresh()
+        asked, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(name: str, version: int) -> bool:
+            asked.set()
+            await may_go_on.wait()
+            return True
+
+        monkeypatch.setattr(engine, "ready", slow)
+        with changing(model) as changes:
+            changes.record(Action.PROMOTE, 1, who="a test", why="")
+        looking = asyncio.create_task(models.refresh())
+        await asked.wait()
+        assert models.find("box2seg").version == 1
+        may_go_on.set()
+        await looking
+
+    asyncio.run(change())

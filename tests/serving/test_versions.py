@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from contract.history import Action, read_history
-from contract.manifest import MODEL_FILE, read_manifest
+from contract.manifest import MODEL_FILE, promise, read_manifest
 from contract.registry import State, changing, read_standing
 from contract.verdict import Check, Verdict, report_folder, write_verdict
 from serving.engines.local import LocalEngine
@@ -26,8 +26,11 @@ RED_OF = {1: 1, 2: 0, 3: 1}
 def let_through(model: Path, version: int, *, against: int, miou: bool = True) -> None:
     """Write the gate's verdict on a version."""
     check = Check("mIoU", miou, "0.70", "at least 0.75")
-    files = read_manifest(model / str(version)).files
-    verdict = Verdict(version, against, files, (check,), "2026-11-21T00:00:00+00:00", "0123abc", "a test")
+    manifest = read_manifest(model / str(version))
+    when = "2026-11-21T00:00:00+00:00"
+    verdict = Verdict(
+        version, against, manifest.files, (check,), when, "0123abc", "a test", promise=promise(manifest)
+    )
     write_verdict(verdict, report_folder(model, version))
 
 
