@@ -156,7 +156,7 @@ def verify_files(manifest: Manifest, folder: Path) -> None:
         raise ManifestError(f"{folder}: the manifest names no {MODEL_FILE}", hint="publish the model again")
 
 
-def promise(manifest: Manifest) -> str:
+def manifest_sha256(manifest: Manifest) -> str:
     """Give the sha256 of all that a manifest says but its name, its number and its time."""
     said = dataclasses.asdict(manifest)
     for name in ("name", "version", "created"):

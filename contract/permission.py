@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contract.errors import InvalidParameter, PromotionRefused, UnknownModel
-from contract.manifest import promise, published_versions, read_manifest, verify_files
+from contract.manifest import manifest_sha256, published_versions, read_manifest, verify_files
 from contract.registry import Standing, State, read_standing
 from contract.verdict import read_verdict, report_folder
 
@@ -121,7 +121,7 @@ def objections(model: Path, version: int, standing: Standing) -> list[str]:
         before = "nothing" if verdict.against is None else f"version {verdict.against}"
         found.append(f"the gate compared it with {before}, and version {standing.live} is live now")
     published = read_manifest(model / str(version))
-    if (verdict.files, verdict.promise) != (published.files, promise(published)):
+    if (verdict.files, verdict.manifest_sha256) != (published.files, manifest_sha256(published)):
         found.append("the gate looked at other files than are published, or at another manifest")
     return found
 

@@ -44,7 +44,7 @@ class Verdict:
         created: UTC, ISO 8601.
         commit: Of the code that decided.
         machine: Where it was measured.
-        promise: Of the candidate's manifest; see `contract.manifest.promise`.
+        manifest_sha256: Of the candidate's manifest; see `contract.manifest.manifest_sha256`.
     """
 
     version: int
@@ -54,7 +54,7 @@ class Verdict:
     created: str
     commit: str
     machine: str
-    promise: str = ""
+    manifest_sha256: str = ""
 
     @property
     def passed(self) -> bool:

@@ -1,9 +1,6 @@
 """A deployable network as one ONNX file that engines run at any batch and any size of whole strides."""
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -15,6 +12,7 @@ from contract.errors import ExportError
 from contract.files import written_whole
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, Tensor
 from export.deployable import Deployable
+from export.quiet import quiet
 from export.storage import Weights, store_weights
 
 OPSET = 20
@@ -78,7 +76,7 @@ def read_tensors(path: Path) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
 def _traced(deployable: Deployable) -> onnx.ModelProto:
     free = {0: Dim("batch"), 1: STRIDE * Dim("rows"), 2: STRIDE * Dim("columns")}
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 deployable,
                 (torch.zeros(EXAMPLE, dtype=torch.uint8),),
@@ -105,18 +103,6 @@ def _check(model: onnx.ModelProto) -> None:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker's errors have no common base
         raise ExportError(f"the exporter wrote invalid ONNX: {_first_line(error)}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's own remarks, which are about its insides, from the user."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)
 
 
 def _tensor(value: onnx.ValueInfoProto) -> Tensor:

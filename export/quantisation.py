@@ -1,10 +1,7 @@
 """A graph whose convolutions compute in int8, by ranges measured on unlabelled photos."""
 
 import copy
-import logging
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +17,7 @@ from onnxruntime.quantization import (
 from contract.arrays import Uint8
 from contract.errors import ExportError
 from contract.manifest import IMAGE
+from export.quiet import quiet
 
 FIRST_KEPT = 4
 """How many of the first convolutions stay in float32: what they round off is lost to all that follow."""
@@ -45,7 +43,7 @@ def quantise(model: onnx.ModelProto, frames: Sequence[Uint8]) -> onnx.ModelProto
     kept = _kept(model.graph)
     if len(kept) == sum(node.op_type == "Conv" for node in model.graph.node):
         raise ExportError("int8: this network has no convolution that bears it", hint="export it in bf16")
-    with TemporaryDirectory() as folder, _quiet():
+    with TemporaryDirectory() as folder, quiet():
         target = Path(folder) / "quantised.onnx"
         try:
             quantize_static(
@@ -85,15 +83,3 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has 
         """Give the next frame by its tensor's name; None at the end."""
         frame = next(self._frames, None)
         return None if frame is None else {IMAGE: frame}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the quantiser's advice, which is about other ways of using it, from the user."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(logging.NOTSET)

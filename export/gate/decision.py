@@ -11,7 +11,7 @@ from rich.console import Console
 
 from contract.errors import ConfigurationError, EngineError, ManifestError
 from contract.images import read_image
-from contract.manifest import MANIFEST_FILE, Manifest, promise, read_manifest, verify_files
+from contract.manifest import MANIFEST_FILE, Manifest, manifest_sha256, read_manifest, verify_files
 from contract.profile import write_profile
 from contract.verdict import Check, Verdict, write_verdict
 from export.gate.checks import (
@@ -71,7 +71,7 @@ def decide(question: Question, opener: Opener, report: Path, console: Console) -
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
         machine=machine_name(torch.device("cpu")),
-        promise=promise(manifest) if manifest else "",
+        manifest_sha256=manifest_sha256(manifest) if manifest else "",
     )
     write_findings(dataclasses.replace(findings, candidate=_origin(manifest), live=_origin(live)), report)
     write_report(verdict, report)

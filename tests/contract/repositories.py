@@ -11,7 +11,7 @@ from contract.manifest import (
     Origin,
     Tensor,
     file_sha256,
-    promise,
+    manifest_sha256,
     read_manifest,
     write_manifest,
 )
@@ -49,7 +49,14 @@ def judge(model: Path, version: int, *, against: int | None, checks: tuple[Check
     manifest = read_manifest(model / str(version))
     when, where = "2026-11-21T13:00:00+00:00", "a laptop, 2 threads"
     verdict = Verdict(
-        version, against, manifest.files, checks, when, "0123abc", where, promise=promise(manifest)
+        version,
+        against,
+        manifest.files,
+        checks,
+        when,
+        "0123abc",
+        where,
+        manifest_sha256=manifest_sha256(manifest),
     )
     write_verdict(verdict, report_folder(model, version))
     return verdict

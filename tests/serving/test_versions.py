@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from contract.history import Action, read_history
-from contract.manifest import MODEL_FILE, promise, read_manifest
+from contract.manifest import MODEL_FILE, manifest_sha256, read_manifest
 from contract.registry import State, changing, read_standing
 from contract.verdict import Check, Verdict, report_folder, write_verdict
 from serving.engines.local import LocalEngine
@@ -29,7 +29,14 @@ def let_through(model: Path, version: int, *, against: int, miou: bool = True) -
     manifest = read_manifest(model / str(version))
     when = "2026-11-21T00:00:00+00:00"
     verdict = Verdict(
-        version, against, manifest.files, (check,), when, "0123abc", "a test", promise=promise(manifest)
+        version,
+        against,
+        manifest.files,
+        (check,),
+        when,
+        "0123abc",
+        "a test",
+        manifest_sha256=manifest_sha256(manifest),
     )
     write_verdict(verdict, report_folder(model, version))
 
