@@ -21,6 +21,6 @@ def verbs() -> None:
     """
     Which version of a model answers, which wait, and changing that; a running server notices.
 
-    Each change is added to registry/history.jsonl in the model's folder, with who made it and why. The exit
+    Each change is added to the repository's registry/MODEL/history.jsonl, with who made it and why. The exit
     code is 1 where the gate, or another change at the same moment, stands against it.
     """

@@ -1,7 +1,7 @@
 """
 What was done to a model's versions, by whom and why: a log that is only ever added to, and the only truth.
 
-`registry/history.jsonl` lies in the model's folder beside its versions; one JSON object per line.
+`registry/NAME/history.jsonl` lies in the repository beside the model's folder; one JSON object per line.
 """
 
 import dataclasses
@@ -17,7 +17,12 @@ from contract.errors import RegistryError
 from contract.files import writing
 
 REGISTRY = "registry"
-"""The folder in a model's folder that holds all but the versions; Triton passes over it."""
+"""
+The folder in a repository that holds all that is known of models, and nothing that is served.
+
+It is no folder in each model's own: told to load one version, Triton loads all others again where a file in
+the model's folder has changed, but for config.pbtxt and those of versions.
+"""
 
 HISTORY_FILE = "history.jsonl"
 
@@ -70,9 +75,14 @@ TYPES: dict[str, Callable[[Any], Any]] = {
 """What an event's fields are, where they are no words."""
 
 
+def registry_folder(model: Path) -> Path:
+    """Give the folder of what is known of a model, from the model's folder."""
+    return model.parent / REGISTRY / model.name
+
+
 def history_path(model: Path) -> Path:
     """Give the file of a model's history, from the model's folder."""
-    return model / REGISTRY / HISTORY_FILE
+    return registry_folder(model) / HISTORY_FILE
 
 
 def history_mark(model: Path) -> tuple[int, int, int] | None:

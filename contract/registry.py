@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from contract.errors import RegistryBusy
 from contract.files import writing
-from contract.history import REGISTRY, Action, Event, append_events, read_history
+from contract.history import Action, Event, append_events, read_history, registry_folder
 from contract.manifest import published_versions
 
 LOCK_FILE = "lock"
@@ -67,7 +67,7 @@ class Standing:
 
 def checkpoint_folder(model: Path, version: int) -> Path:
     """Give the folder of the weights that a version was exported from; there may be none kept."""
-    return model / REGISTRY / CHECKPOINTS / str(version)
+    return registry_folder(model) / CHECKPOINTS / str(version)
 
 
 def read_standing(model: Path) -> Standing:
@@ -110,7 +110,7 @@ def changing(model: Path, *, wait_s: float = 0.0) -> Iterator["Changes"]:
         RegistryBusy: If somebody else changes it now.
         WriteError: If the folder cannot be written.
     """
-    path = model / REGISTRY / LOCK_FILE
+    path = registry_folder(model) / LOCK_FILE
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("wb")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contract.errors import RegistryError
 from contract.files import written_whole
-from contract.history import REGISTRY
+from contract.history import registry_folder
 
 VERDICT_FILE = "gate.json"
 REPORT_FILE = "report.html"
@@ -68,7 +68,7 @@ class Verdict:
 
 def report_folder(model: Path, version: int) -> Path:
     """Give the folder of what the gate wrote about a version, from the model's folder."""
-    return model / REGISTRY / "reports" / str(version)
+    return registry_folder(model) / "reports" / str(version)
 
 
 def write_verdict(verdict: Verdict, folder: Path) -> Path:

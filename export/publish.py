@@ -17,7 +17,7 @@ from uuid import uuid4
 from contract.collection import WORKSHOP
 from contract.errors import PublishError
 from contract.files import written_whole
-from contract.history import Action, read_history
+from contract.history import REGISTRY, Action, read_history
 from contract.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -131,6 +131,10 @@ def _proved(source: Path) -> Manifest:
 def _checked_name(name: str) -> str:
     if not MODEL_NAME.fullmatch(name):
         raise PublishError(f"model name {name!r}: expected letters, digits, '-' and '_' only")
+    if name == REGISTRY:
+        raise PublishError(
+            f"model name {name!r}: the repository has its records there", hint="choose another"
+        )
     return name
 
 

@@ -23,6 +23,7 @@ from tests.abuse.swapping import (
     swapping_house,
     version_of,
 )
+from tests.serving import processes
 from tests.serving.colours import colour_graph, publish_colours
 from tests.serving.processes import wait_until
 
@@ -77,6 +78,21 @@ def check_swaps(house: House, times: int, seen: Seen) -> None:
 def test_e4_swaps_under_load(house: House, seen: Seen) -> None:
     """E4, short: five swaps while three people ask, in both workers at once."""
     check_swaps(house, 5, seen)
+
+
+def test_a_promotion_loads_no_other_version(house: House) -> None:
+    """Triton leaves those alone that it serves already, though the history beside them has grown."""
+    version = live(house)
+    for each in (version % len(NUMBERS) + 1, version):
+        assert promote(house, each).status_code == 200
+    before = _stubs(house)
+    assert promote(house, (version + 1) % len(NUMBERS) + 1).status_code == 200
+    assert len(_stubs(house) - before) <= 1
+
+
+def _stubs(house: House) -> set[int]:
+    """List the processes in which Triton runs a version each."""
+    return {pid for pid, command in processes.descendants(house.pid).items() if "backend_stub" in command}
 
 
 @pytest.mark.abuse

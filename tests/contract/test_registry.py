@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 from contract.errors import RegistryBusy, RegistryError
-from contract.history import Action, Event, append_events, history_path, read_history
+from contract.history import Action, Event, append_events, history_path, read_history, registry_folder
 from contract.manifest import MODEL_FILE
 from contract.registry import Standing, State, changing, fold, read_standing
 from tests.contract.repositories import add_version
 
 CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Give a model's folder, empty, in a repository."""
+    model = tmp_path / "pets"
+    model.mkdir()
+    return model
 
 
 def story(*deeds: tuple[Action, int]) -> list[Event]:
@@ -80,60 +88,60 @@ def test_a_story_and_where_it_ends(deeds: tuple[tuple[Action, int], ...], states
     assert (standing.share, standing.shadow) == ((0.1, 0.25) if running else (0.0, 0.0))
 
 
-def test_without_a_history_the_newest_answers(tmp_path: Path) -> None:
+def test_without_a_history_the_newest_answers(model: Path) -> None:
     """A repository from before keeps answering as it did, by number; nothing is written by looking."""
     for version in (2, 9, 10):
-        add_version(tmp_path, version)
-    standing = read_standing(tmp_path)
+        add_version(model, version)
+    standing = read_standing(model)
     assert (standing.live, standing.previous, standing.states[2]) == (10, 9, State.RETIRED)
-    assert not (tmp_path / "registry").exists()
+    assert not registry_folder(model).exists()
 
 
-def test_no_model(tmp_path: Path) -> None:
+def test_no_model(model: Path) -> None:
     """Where there is nothing, nothing answers."""
-    assert read_standing(tmp_path / "cars") == Standing()
+    assert read_standing(model / "cars") == Standing()
 
 
-def test_the_first_event_writes_what_was_found(tmp_path: Path) -> None:
+def test_the_first_event_writes_what_was_found(model: Path) -> None:
     """The history begins with the versions that were there, so that its fold alone is the truth."""
-    add_version(tmp_path, 1)
-    add_version(tmp_path, 2)
-    before = read_standing(tmp_path)
-    with changing(tmp_path) as changes:
+    add_version(model, 1)
+    add_version(model, 2)
+    before = read_standing(model)
+    with changing(model) as changes:
         changes.adopt()
         changes.adopt()
-    assert fold(read_history(tmp_path)) == before
-    assert len(read_history(tmp_path)) == 2
-    with changing(tmp_path) as changes:
+    assert fold(read_history(model)) == before
+    assert len(read_history(model)) == 2
+    with changing(model) as changes:
         changes.record(Action.REJECT, 1, who="ann", why="old")
-    assert read_standing(tmp_path).states == {1: State.REJECTED, 2: State.LIVE}
+    assert read_standing(model).states == {1: State.REJECTED, 2: State.LIVE}
 
 
 @pytest.mark.case("E3")
 def test_a_version_that_the_history_does_not_know(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    model: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """What somebody copied beside a history waits as a candidate, whatever its number."""
-    add_version(tmp_path, 1)
-    with changing(tmp_path) as changes:
+    add_version(model, 1)
+    with changing(model) as changes:
         changes.adopt()
-    add_version(tmp_path, 7)
-    standing = read_standing(tmp_path)
+    add_version(model, 7)
+    standing = read_standing(model)
     assert (standing.live, standing.states[7]) == (1, State.CANDIDATE)
-    (tmp_path / "8").mkdir()
-    (tmp_path / "8" / MODEL_FILE).write_bytes(b"half copied")
-    assert read_standing(tmp_path) == standing
+    (model / "8").mkdir()
+    (model / "8" / MODEL_FILE).write_bytes(b"half copied")
+    assert read_standing(model) == standing
     record_property("seen", "copied by hand: a candidate; without its manifest: nothing")
 
 
-def test_a_broken_history_is_not_guessed_at(tmp_path: Path) -> None:
+def test_a_broken_history_is_not_guessed_at(model: Path) -> None:
     """No version is taken for live where the history cannot be read."""
-    add_version(tmp_path, 1)
-    history_path(tmp_path).parent.mkdir()
-    history_path(tmp_path).write_text("no event\n")
+    add_version(model, 1)
+    history_path(model).parent.mkdir(parents=True)
+    history_path(model).write_text("no event\n")
     with pytest.raises(RegistryError, match="line 1"):
-        read_standing(tmp_path)
-    with changing(tmp_path) as changes, pytest.raises(RegistryError, match="line 1"):
+        read_standing(model)
+    with changing(model) as changes, pytest.raises(RegistryError, match="line 1"):
         changes.record(Action.PROMOTE, 1, who="ann", why="")
 
 
@@ -155,29 +163,29 @@ def hold(model: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_one_process_at_a_time(tmp_path: Path) -> None:
+def test_one_process_at_a_time(model: Path) -> None:
     """While a process has it another is refused at once; when it ends, the other may."""
-    process = hold(tmp_path)
-    with pytest.raises(RegistryBusy, match="somebody else"), changing(tmp_path):
+    process = hold(model)
+    with pytest.raises(RegistryBusy, match="somebody else"), changing(model):
         raise AssertionError("two at once")
     process.communicate("")
-    with changing(tmp_path) as changes:
+    with changing(model) as changes:
         changes.record(Action.PUBLISH, 1, who="ann", why="")
-    assert read_standing(tmp_path).live == 1
+    assert read_standing(model).live == 1
 
 
-def test_the_killed_hold_nothing(tmp_path: Path) -> None:
+def test_the_killed_hold_nothing(model: Path) -> None:
     """After kill -9 nobody has to remove a lock by hand; who waits gets in."""
-    process = hold(tmp_path)
+    process = hold(model)
     os.kill(process.pid, signal.SIGKILL)
-    with changing(tmp_path, wait_s=60):
+    with changing(model, wait_s=60):
         pass
     process.communicate()
 
 
-def test_readers_need_no_lock(tmp_path: Path) -> None:
+def test_readers_need_no_lock(model: Path) -> None:
     """Where versions stand can be read while somebody changes it."""
-    add_version(tmp_path, 1)
-    append_events(tmp_path, story((PUBLISH, 1)))
-    with changing(tmp_path):
-        assert read_standing(tmp_path).live == 1
+    add_version(model, 1)
+    append_events(model, story((PUBLISH, 1)))
+    with changing(model):
+        assert read_standing(model).live == 1

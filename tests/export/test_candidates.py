@@ -50,7 +50,7 @@ def test_a_repository_from_before(run: Path, root: Path) -> None:
     """Where versions came without a history, the newest goes on answering, and that is written down."""
     for _ in range(2):
         publish(run, name="pets", root=root)
-    shutil.rmtree(root / "pets" / "registry")
+    shutil.rmtree(root / "registry")
     publish(run, name="pets", root=root)
     states = {1: State.PREVIOUS, 2: State.LIVE, 3: State.CANDIDATE}
     assert read_standing(root / "pets").states == states
@@ -100,7 +100,7 @@ def test_killed_between_the_version_and_its_event(
     """A version whose publisher died before it could say so is a candidate, and promoted as any other."""
     publish(run, name="pets", root=root)
     if not history:
-        shutil.rmtree(root / "pets" / "registry")
+        shutil.rmtree(root / "registry")
     dying = (
         "import os, signal, sys; from pathlib import Path; from contract.registry import Changes\n"
         "from export.publish import publish\n"

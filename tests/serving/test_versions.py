@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract.history import Action, read_history
+from contract.history import Action, history_path, read_history
 from contract.manifest import MODEL_FILE, manifest_sha256, read_manifest
 from contract.registry import State, changing, read_standing
 from contract.verdict import Check, Verdict, report_folder, write_verdict
@@ -238,7 +238,7 @@ def test_a_live_version_that_is_damaged_leaves_the_one_before(model: Path) -> No
 def test_a_history_that_cannot_be_read_changes_nothing(admin: httpx.Client, model: Path) -> None:
     """Who answered goes on where the history is damaged; the reason is told."""
     assert answering(admin) == 1
-    with (model / "registry" / "history.jsonl").open("a") as file:
+    with history_path(model).open("a") as file:
         file.write("no event\n")
     assert answering(admin) == 1
     problem = admin.get("/v1/models/box2seg").json()["problems"]["history"]
