@@ -1,0 +1,181 @@
+"""How `box2seg predict` has photos segmented: by an engine in its own process, or by a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+    from client import AsyncClient
+    from client.answers import Card
+    from contract.classes import ClassMap
+    from serving.batch.findings import Finding, Keep, Read
+    from serving.batch.identity import Identity
+    from serving.batch.ledger import Ledger
+    from serving.batch.outputs import Outputs
+    from serving.batch.run import Segment
+
+PATIENCE_S = 600.0
+"""As long as that a photo waits in all for a server that says when to come again, as for a key's rate."""
+
+AT_ONCE = 4
+"""Photos that a server is asked about at any time: some are on their way while it works on others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """
+    How photos become masks.
+
+    Args:
+        identity: What the masks are of.
+        outputs: The formats asked for.
+        suffixes: Of photos' files, by format, of all formats that there are.
+        classes: What the labels mean.
+        at_once: How many photos to work on at any time.
+        segmenting: Gives what segments a photo, while inside.
+    """
+
+    identity: Identity
+    outputs: Outputs
+    suffixes: Mapping[str, str]
+    classes: ClassMap
+    at_once: int
+    segmenting: Callable[[Ledger], AbstractAsyncContextManager[Segment]]
+
+
+def check_way(
+    context: typer.Context, *, server: str | None, key: str | None, repository: Path | None
+) -> None:
+    """
+    Make sure that the options go together.
+
+    Raises:
+        ConfigurationError: If not.
+    """
+    from contract.errors import ConfigurationError
+
+    if server is not None and repository is not None:
+        raise ConfigurationError("a server has its own repository", hint="leave --repository or --server out")
+    if server is None and key is not None and _is_typed(context, "key"):
+        raise ConfigurationError("a key is for a server, and none is named", hint="add --server URL")
+
+
+def engine_way(repository: Path, model: str, formats: tuple[str, ...]) -> Way:
+    """
+    Segment in this process, by a model's newest version.
+
+    Raises:
+        UnknownFormat, UnknownModel, ManifestError: As `choose_outputs` and `newest_version` do.
+    """
+    from contract.manifest import MODEL_FILE
+    from serving.batch.identity import Identity
+    from serving.batch.local import Maker, local_segment, photos_at_once
+    from serving.batch.outputs import choose_outputs
+    from serving.engines.local import LocalEngine
+    from serving.formats import FORMATS
+    from serving.models import newest_version
+
+    suffixes = {name: form.suffix for name, form in FORMATS.items()}
+    outputs = choose_outputs(formats, suffixes)
+    version = newest_version(repository, model)
+    manifest = version.manifest
+    return Way(
+        Identity(manifest.name, manifest.version, manifest.files[MODEL_FILE], outputs.names),
+        outputs,
+        suffixes,
+        manifest.classes,
+        photos_at_once(),
+        lambda ledger: local_segment(LocalEngine(), version, Maker(outputs, manifest.classes, ledger.admits)),
+    )
+
+
+def server_way(address: str, key: str | None, model: str | None, formats: tuple[str, ...]) -> Way:
+    """
+    Segment by a server, that is asked first whether it can.
+
+    Raises:
+        UnknownFormat, UnknownModel: If it has no such format or model; names those it has.
+    """
+    from client import AsyncClient, Client
+    from contract.errors import UnknownFormat
+    from serving.batch.identity import Identity
+    from serving.batch.outputs import choose_outputs
+
+    with Client(address, key=key) as client:
+        card = _pick_card(client.cards(), model)
+    outputs = choose_outputs(formats, card.suffixes)
+    if "sheet" in outputs.together:
+        raise UnknownFormat("a server does not say of which photos it is least sure", hint="leave sheet out")
+
+    @asynccontextmanager
+    async def segmenting(ledger: Ledger) -> AsyncIterator[Segment]:
+        async with AsyncClient(address, key=key, patience_s=PATIENCE_S) as client:
+            yield lambda read, keep: _ask(client, card, outputs, read, keep)
+
+    return Way(
+        Identity(card.name, card.version, "", outputs.names),
+        outputs,
+        card.suffixes,
+        card.classes,
+        AT_ONCE,
+        segmenting,
+    )
+
+
+async def _ask(client: AsyncClient, card: Card, outputs: Outputs, read: Read, keep: Keep) -> None:
+    """Ask once per format, the run lengths among them: they say by whom, how large, and how much of what."""
+    data = await asyncio.to_thread(read)
+    files = {
+        name: await client.fetch(data, format=name, model=card.name)
+        for name in {**outputs.suffixes, "rle": ""}
+    }
+    await asyncio.to_thread(_keep, keep, files, card, outputs)
+
+
+def _keep(keep: Keep, files: dict[str, bytes], card: Card, outputs: Outputs) -> None:
+    from contract.errors import ServerError
+    from serving.batch.findings import Product
+
+    finding = _finding(files["rle"], keep_rle=outputs.needs_rle)
+    if finding.version != card.version:
+        raise ServerError(
+            f"the server went over to version {finding.version}; this batch is of version {card.version}",
+            hint="begin anew with --fresh, or into another --out",
+        )
+    keep(Product(files, finding))
+
+
+def _finding(rle: bytes, *, keep_rle: bool) -> Finding:
+    from serving.batch.findings import Finding
+
+    content = json.loads(rle)
+    height, width = content["height"], content["width"]
+    areas = {each["label"]: each["area"] for each in content["annotations"]}
+    background = height * width - sum(areas.values())
+    if background:
+        areas = {"background": background, **areas}
+    return Finding((height, width), content["version"], areas, rle=rle if keep_rle else None)
+
+
+def _pick_card(cards: list[Card], model: str | None) -> Card:
+    from contract.errors import UnknownModel
+
+    for card in cards:
+        if card.name == model or (model is None and card.default):
+            return card
+    there = ", ".join(card.name for card in cards) or "none yet"
+    raise UnknownModel(f"the server has no model {model or 'by default'!r}", hint=f"there are: {there}")
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    """Tell whether an option stands on the command line, not in the environment; typer has its own click."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

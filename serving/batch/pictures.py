@@ -1,0 +1,45 @@
+"""Small pictures for people: a photo with its mask, or what can be seen of a broken one."""
+
+import io
+
+from PIL import Image, ImageFile
+
+from contract.arrays import Uint8
+from contract.classes import ClassMap
+from contract.images import FORMATS, MAX_PIXELS
+from contract.masks import Segmentation
+from contract.pictures import draw_overlay
+
+SIDE = 240
+"""Of a picture's longer side [px]."""
+QUALITY = 80
+
+
+def draw_small(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
+    """Draw a photo, (H, W, 3) uint8 RGB, with its mask over it, as a small JPEG."""
+    return _shrink(Image.fromarray(draw_overlay(photo, segmentation.labels, classes)))
+
+
+def draw_remains(data: bytes) -> bytes | None:
+    """Draw what can be decoded of a photo that cannot be decoded whole; None where that is nothing."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as header:
+            width, height = header.size
+        if width * height > MAX_PIXELS:
+            return None
+        parser = ImageFile.Parser()
+        parser.feed(data)
+        image = parser.image
+        if image is None or getattr(parser, "decoder", None) is None:
+            return None
+        return _shrink(image)
+    except Exception:  # broken on purpose or by chance, in more ways than Pillow has names for
+        return None
+
+
+def _shrink(image: Image.Image) -> bytes:
+    image = image.convert("RGB")
+    image.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()
