@@ -62,11 +62,11 @@ def predict(
     """
     Segment photos: a mask for each, at the photo's own size.
 
-    A photo that cannot be read is named and passed over. However the run ends, by Ctrl-C, a full disk or a
-    lost machine, the same command goes on where it stopped; its report.html says what became of all.
+    A photo that cannot be read is named and passed over. However the run ends, by Ctrl-C, a full disk or
+    a power cut, the same command goes on where it stopped. report.html in --out says what became of all.
 
-    Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, or its files not
-    written; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
+    Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, or its files
+    not written; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
 
     Example: box2seg predict holiday/ more.tar --out masks --format png --format overlay
     """
