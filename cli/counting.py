@@ -114,6 +114,10 @@ def counting(sources: Sequence[str], out: Path, *, quiet: bool) -> Iterator[Coun
         threading.Thread(target=_find_total, args=(count, sources, out), daemon=True).start()
     try:
         yield count
+    except KeyboardInterrupt:
+        count.stop()
+        count.console.print("the same command goes on where this one stopped")
+        raise
     finally:
         count.stop()
 

@@ -2,11 +2,12 @@
 
 import io
 
-from PIL import Image, ImageFile
+import simplejpeg
+from PIL import Image
 
 from contract.arrays import Uint8
 from contract.classes import ClassMap
-from contract.images import FORMATS, MAX_PIXELS
+from contract.images import MAX_PIXELS
 from contract.masks import Segmentation
 from contract.pictures import draw_overlay
 
@@ -23,17 +24,11 @@ def draw_small(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> b
 def draw_remains(data: bytes) -> bytes | None:
     """Draw what can be decoded of a photo that cannot be decoded whole; None where that is nothing."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as header:
-            width, height = header.size
+        height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
         if width * height > MAX_PIXELS:
             return None
-        parser = ImageFile.Parser()
-        parser.feed(data)
-        image = parser.image
-        if image is None or getattr(parser, "decoder", None) is None:
-            return None
-        return _shrink(image)
-    except Exception:  # broken on purpose or by chance, in more ways than Pillow has names for
+        return _shrink(Image.fromarray(simplejpeg.decode_jpeg(data, strict=False)))
+    except ValueError:  # no JPEG, or not even its beginning; of other kinds nothing can be seen
         return None
 
 

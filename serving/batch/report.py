@@ -42,6 +42,7 @@ tr + tr td { border-top: 1px solid #8884; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 1rem; }
 figure { margin: 0; } img { max-width: 100%; border-radius: 4px; display: block; }
 figcaption, .origin { overflow-wrap: anywhere; font-size: .85rem; }
+td img { max-height: 8rem; min-width: 4rem; }
 .stopped { border-left: 4px solid #c33; padding-left: .8rem; }
 """
 
@@ -129,7 +130,7 @@ def _failures(ledger: Ledger) -> Iterator[str]:
     yield "<h2>Failures</h2>"
     if len(rows) == MOST_FAILURES:
         yield f"<p>The first {MOST_FAILURES:,}.</p>"
-    yield "<table><tr><th>photo<th>why<th>what can be seen of it"
+    yield "<table><tr><th>photo<th>why<th>what is left of it"
     for origin, reason, jpeg in rows:
         yield f"<tr><td class=origin>{_text(origin)}<td>{_text(reason)}<td>{_image(jpeg)}"
     yield "</table>"

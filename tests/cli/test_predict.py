@@ -1,5 +1,6 @@
 """`box2seg predict --server`: the same outcomes as without a server."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,26 @@ def test_formats_are_the_servers(gateway: str, photos: Path, tmp_path: Path) -> 
     refused = run(photos, "--out", tmp_path / "out", "--server", gateway, "--format", "gif")
     assert refused.exit_code == 2
     assert "there are: png" in refused.output
+
+
+def test_a_server_fills_files_for_all(gateway: str, repository: Path, photos: Path, tmp_path: Path) -> None:
+    """The COCO file of a server's answers is that of this machine's."""
+    for out, way in (("here", ("--repository", repository)), ("there", ("--server", gateway))):
+        assert run(photos, "--out", tmp_path / out, "--format", "coco", *way).exit_code == 1
+    here, there = (json.loads((tmp_path / out / "coco.json").read_bytes()) for out in ("here", "there"))
+    assert len(here["annotations"]) == 4
+    assert here == there
+    refused = run(photos, "--out", tmp_path / "no", "--server", gateway, "--format", "sheet")
+    assert refused.exit_code == 2
+
+
+def test_quiet_says_failures_only(repository: Path, photos: Path, tmp_path: Path) -> None:
+    """Without --quiet a table and the report's place are said too."""
+    words = (photos, "--repository", repository, "--out")
+    quiet, usual = run(*words, tmp_path / "a", "--quiet"), run(*words, tmp_path / "b")
+    assert len(quiet.output.strip().splitlines()) == 2
+    assert "report.html" in usual.output
+    assert "photos/s" in usual.output
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,15 @@ def find_in_tar(path: Path) -> Iterator[Found]:
                 archive.members = []  # type: ignore[attr-defined] # tarfile would keep each for good
                 if member.isreg() and is_photo(member.name):
                     yield _item(path, archive, member)
+            if not _has_ended(archive):
+                yield Trouble(str(path), "is cut short: it has no end, so photos may be missing")
     except DAMAGE as error:
         yield Trouble(str(path), f"is damaged or no tar archive ({error}); what stands behind is not seen")
+
+
+def _has_ended(archive: tarfile.TarFile) -> bool:
+    """Tell whether the archive's end was read; tarfile takes the file's end for it, wherever that is."""
+    return archive.fileobj is not None and archive.fileobj.tell() > archive.offset
 
 
 def _item(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Found:

@@ -16,7 +16,7 @@ def fill(folder: Path, count: int, *, bad: int = 0) -> Path:
     for number in range(count):
         whole = kinds[number % len(kinds)]
         broken = (number + 1) % every == 0
-        (folder / f"{number:04d}.jpg").write_bytes(whole[:200] if broken else whole)
+        (folder / f"{number:04d}.jpg").write_bytes(whole[: len(whole) * 3 // 4] if broken else whole)
     return folder
 
 
