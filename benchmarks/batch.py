@@ -1,0 +1,181 @@
+"""
+`box2seg predict` beside its engine alone and beside the loop that one would write: photos per second.
+
+    python benchmarks/batch.py [--photos FOLDER] [--count 120] [--rounds 3]
+
+All work in turns on the same JPEGs of 500 px, so that a busy machine is busy for all; the best rounds count, and
+starting up does not. The loop reads with OpenCV, runs the ONNX file in ONNX Runtime with all threads, and writes
+palette PNGs with Pillow, one photo after the other.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import onnxruntime
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from contract.images import read_image
+from contract.manifest import MODEL_FILE
+from contract.processors import available_processors
+from serving.batch.budget import Budget
+from serving.batch.identity import Identity
+from serving.batch.ledger import Ledger
+from serving.batch.local import Maker, local_segment, photos_at_once
+from serving.batch.outputs import choose_outputs
+from serving.batch.run import Batch
+from serving.batch.sources import find_items
+from serving.engines.local import LocalEngine
+from serving.models import Version, newest_version
+
+WARM_UP = 20
+"""Photos before the watch starts: the network is compiled for each of their shapes."""
+SIDE = 500
+"""Of the photos' longer side [px]."""
+OF_ENGINE, OF_LOOP = 0.9, 2.0
+"""Goals: the batch's photos/s over the engine's own, and over the loop's."""
+
+BATCH, ENGINE, LOOP = "box2seg predict", "its engine alone", "a plain loop"
+
+
+def main() -> None:
+    """Measure and print a table; exit code 1 where a goal is missed."""
+    options = _options()
+    version = newest_version(Path("model_repository"), "box2seg")
+    with TemporaryDirectory() as folder:
+        photos = prepare(options.photos, Path(folder) / "photos", options.count)
+        ways = {
+            ENGINE: engine_alone(version, photos),
+            BATCH: batch(version, photos, Path(folder)),
+            LOOP: plain_loop(version, photos, Path(folder) / "loop"),
+        }
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(options.rounds):
+            for name, measure in ways.items():
+                found[name].append(options.count / measure())
+    sys.exit(report(found, options.count))
+
+
+def prepare(photos: Path, folder: Path, count: int) -> Path:
+    """Make so many JPEGs of 500 px of the photos in a folder, again and again."""
+    folder.mkdir(parents=True)
+    sources = sorted(photos.glob("*.jpg"))
+    for number in range(count):
+        with Image.open(sources[number % len(sources)]) as image:
+            image = image.convert("RGB")
+            scale = SIDE / max(image.size)
+            size = (round(image.width * scale), round(image.height * scale))
+            image.resize(size).save(folder / f"{number:05d}.jpg", quality=90)
+    return folder
+
+
+def engine_alone(version: Version, photos: Path) -> Callable[[], float]:
+    """Give the seconds that the engine takes for the photos as they enter the network, in memory."""
+    manifest = version.manifest
+    images = [read_image(path) for path in sorted(photos.iterdir())]
+    frames = [manifest.fit.fit(image.shape[:2]).fit_image(image)[None] for image in images]
+
+    async def run() -> float:
+        engine = LocalEngine()
+        await engine.load(manifest, version.folder)
+        for frame in {frame.shape: frame for frame in frames}.values():
+            await engine.infer(manifest.name, manifest.version, frame)
+        began = time.perf_counter()
+        for frame in frames:
+            await engine.infer(manifest.name, manifest.version, frame)
+        took = time.perf_counter() - began
+        await engine.close()
+        return took
+
+    return lambda: asyncio.run(run())
+
+
+def batch(version: Version, photos: Path, folder: Path) -> Callable[[], float]:
+    """Give the seconds of a batch into palette PNGs, from the first photo to the last line of the ledger."""
+    manifest = version.manifest
+    outputs = choose_outputs(["png"], {"png": ".png"})
+    identity = Identity(manifest.name, manifest.version, manifest.files[MODEL_FILE], outputs.names)
+    warm_up = prepare(photos, folder / "warm_up" / "first", WARM_UP)
+
+    async def run(out: Path) -> float:
+        with Ledger(out, identity, outputs) as ledger:
+            maker = Maker(outputs, manifest.classes, ledger.admits)
+            async with local_segment(LocalEngine(), version, maker) as segment:
+                work = Batch(ledger, segment, photos_at_once(), Budget(), lambda tally, trouble: None)
+                await work.work_off(find_items([str(warm_up.parent)], out))
+                began = time.perf_counter()
+                await work.work_off(find_items([str(photos)], out))
+                return time.perf_counter() - began
+
+    rounds = iter(range(10**6))
+    return lambda: asyncio.run(run(folder / f"out{next(rounds)}"))
+
+
+def plain_loop(version: Version, photos: Path, out: Path) -> Callable[[], float]:
+    """Give the seconds of the loop."""
+    manifest = version.manifest
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = available_processors()
+    # Its idle threads would spin and slow down whoever is asked next.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    model = version.folder / MODEL_FILE
+    session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+    out.mkdir()
+
+    def run() -> float:
+        began = time.perf_counter()
+        for path in sorted(photos.iterdir()):
+            image = cv2.cvtColor(np.asarray(cv2.imread(str(path))), cv2.COLOR_BGR2RGB)
+            height, width = image.shape[:2]
+            fit = manifest.fit.fit((height, width))
+            frame = np.full((*fit.network, 3), 127, np.uint8)
+            frame[: fit.inner[0], : fit.inner[1]] = cv2.resize(image, fit.inner[::-1])
+            labels = session.run(["labels"], {"image": frame[None]})[0][0]
+            inner = labels[: fit.inner[0], : fit.inner[1]]
+            mask = Image.fromarray(cv2.resize(inner, (width, height), interpolation=cv2.INTER_NEAREST))
+            mask.putpalette(manifest.classes.palette())
+            mask.save(out / f"{path.stem}.png")
+        return time.perf_counter() - began
+
+    return run
+
+
+def report(found: dict[str, list[float]], count: int) -> int:
+    """Print the table; gives 1 where a goal is missed."""
+    table = Table(
+        title=f"{count} JPEGs of {SIDE} px, {available_processors()} threads, load {os.getloadavg()[0]:.1f}"
+    )
+    for heading in ("way", "photos/s, best round", "median", f"{BATCH} is"):
+        table.add_column(heading, justify="right")
+    best = {name: max(speeds) for name, speeds in found.items()}
+    for name, speeds in found.items():
+        row = (f"{best[name]:.1f}", f"{np.median(speeds):.1f}", f"{best[BATCH] / best[name]:.2f}x")
+        table.add_row(name, *row)
+    console = Console()
+    console.print(table)
+    of_engine, of_loop = best[BATCH] / best[ENGINE], best[BATCH] / best[LOOP]
+    console.print(f"of the engine's own {of_engine:.2f} (goal: {OF_ENGINE}), of the loop's {of_loop:.2f} ({OF_LOOP})")
+    return int(of_engine < OF_ENGINE or of_loop < OF_LOOP)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photos", type=Path, default=Path("docs/pictures"), help="folder of JPEGs")
+    parser.add_argument("--count", type=int, default=120, help="photos in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
