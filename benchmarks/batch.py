@@ -3,9 +3,9 @@
 
     python benchmarks/batch.py [--photos FOLDER] [--count 120] [--rounds 3]
 
-All work in turns on the same JPEGs of 500 px, so that a busy machine is busy for all; the best rounds count, and
-starting up does not. The loop reads with OpenCV, runs the ONNX file in ONNX Runtime with all threads, and writes
-palette PNGs with Pillow, one photo after the other.
+All work in turns on the same JPEGs of 500 px, so that a busy machine is busy for all; the best rounds
+count, and starting up does not. The loop reads with OpenCV, runs the ONNX file in ONNX Runtime with all
+threads, and writes palette PNGs with Pillow, one photo after the other.
 """
 
 import argparse
@@ -70,11 +70,10 @@ def prepare(photos: Path, folder: Path, count: int) -> Path:
     folder.mkdir(parents=True)
     sources = sorted(photos.glob("*.jpg"))
     for number in range(count):
-        with Image.open(sources[number % len(sources)]) as image:
-            image = image.convert("RGB")
-            scale = SIDE / max(image.size)
-            size = (round(image.width * scale), round(image.height * scale))
-            image.resize(size).save(folder / f"{number:05d}.jpg", quality=90)
+        image = Image.fromarray(read_image(sources[number % len(sources)]))
+        scale = SIDE / max(image.size)
+        size = (round(image.width * scale), round(image.height * scale))
+        image.resize(size).save(folder / f"{number:05d}.jpg", quality=90)
     return folder
 
 
@@ -163,7 +162,9 @@ def report(found: dict[str, list[float]], count: int) -> int:
     console = Console()
     console.print(table)
     of_engine, of_loop = best[BATCH] / best[ENGINE], best[BATCH] / best[LOOP]
-    console.print(f"of the engine's own {of_engine:.2f} (goal: {OF_ENGINE}), of the loop's {of_loop:.2f} ({OF_LOOP})")
+    console.print(
+        f"of the engine's own {of_engine:.2f} (goal: {OF_ENGINE}), of the loop's {of_loop:.2f} ({OF_LOOP})"
+    )
     return int(of_engine < OF_ENGINE or of_loop < OF_LOOP)
 
 

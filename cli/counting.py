@@ -55,6 +55,8 @@ class Count:
 
     def conclude(self, tally: Tally, out: Path, report: Path) -> None:
         """Say what became of all photos."""
+        if self._bar is not None:
+            self._show(tally)
         self.stop()
         if tally.stopped is not None:
             self.console.print(f"stopped: {tally.stopped}; the same command goes on", style="red")

@@ -24,8 +24,8 @@ def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
-            help="Photos, folders, patterns in quotes ('*/a*.jpg'), lists (.txt, a path a line), tar and zip"
+            metavar="SOURCE",
+            help="Photos, folders, patterns (`'*/a*.jpg'`), lists (.txt, a path a line), tar and zip"
             " archives, Parquet tables, videos.",
         ),
     ],
@@ -49,7 +49,11 @@ def predict(
         typer.Option(metavar="N|N%", help="Stop when more photos fail: 20, or 5% of them. [default: never]"),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew: first remove what earlier runs wrote into --out.")
+        bool,
+        typer.Option(
+            "--fresh/--resume",
+            help="Begin anew, without what earlier runs wrote into --out; or go on after them.",
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")] = False,
     server: Annotated[
