@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import simplejpeg
 from PIL import Image
 
@@ -18,7 +19,10 @@ QUALITY = 80
 
 def draw_small(photo: Uint8, segmentation: Segmentation, classes: ClassMap) -> bytes:
     """Draw a photo, (H, W, 3) uint8 RGB, with its mask over it, as a small JPEG."""
-    return _shrink(Image.fromarray(draw_overlay(photo, segmentation.labels, classes)))
+    small = Image.fromarray(photo)
+    small.thumbnail((SIDE, SIDE))  # first, so that the mask is drawn over few pixels
+    labels = Image.fromarray(segmentation.labels).resize(small.size, Image.Resampling.NEAREST)
+    return _encode(Image.fromarray(draw_overlay(np.asarray(small), np.asarray(labels), classes)))
 
 
 def draw_remains(data: bytes) -> bytes | None:
@@ -33,8 +37,11 @@ def draw_remains(data: bytes) -> bytes | None:
 
 
 def _shrink(image: Image.Image) -> bytes:
-    image = image.convert("RGB")
     image.thumbnail((SIDE, SIDE))
+    return _encode(image)
+
+
+def _encode(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)
     return stream.getvalue()
