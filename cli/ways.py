@@ -82,10 +82,12 @@ def engine_way(repository: Path, model: str, formats: tuple[str, ...]) -> Way:
     from serving.engines.local import LocalEngine
     from serving.formats import FORMATS
     from serving.models import newest_version
+    from serving.settings import read_settings
 
     suffixes = {name: form.suffix for name, form in FORMATS.items()}
     outputs = choose_outputs(formats, suffixes)
     version = newest_version(repository, model)
+    max_pixels = read_settings().max_pixels
     manifest = version.manifest
     return Way(
         Identity(manifest.name, manifest.version, manifest.files[MODEL_FILE], outputs.names),
@@ -93,7 +95,9 @@ def engine_way(repository: Path, model: str, formats: tuple[str, ...]) -> Way:
         suffixes,
         manifest.classes,
         photos_at_once(),
-        lambda ledger: local_segment(LocalEngine(), version, Maker(outputs, manifest.classes, ledger.admits)),
+        lambda ledger: local_segment(
+            LocalEngine(), version, Maker(outputs, manifest.classes, ledger.admits), max_pixels
+        ),
     )
 
 

@@ -67,7 +67,7 @@ class Maker:
 
 @asynccontextmanager
 async def local_segment(
-    engine: Engine, version: Version, maker: Maker, *, max_pixels: int = MAX_PIXELS
+    engine: Engine, version: Version, maker: Maker, max_pixels: int = MAX_PIXELS
 ) -> AsyncIterator[Segment]:
     """
     Give what segments a photo in this process.

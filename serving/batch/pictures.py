@@ -32,7 +32,7 @@ def draw_remains(data: bytes) -> bytes | None:
         if width * height > MAX_PIXELS:
             return None
         return _shrink(Image.fromarray(simplejpeg.decode_jpeg(data, strict=False)))
-    except ValueError:  # no JPEG, or not even its beginning; of other kinds nothing can be seen
+    except Exception:  # no JPEG, or not even its beginning; what else its decoder raises, it does not say
         return None
 
 

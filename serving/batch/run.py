@@ -144,7 +144,7 @@ class Batch:
         attempt = Attempt(claim, self.ledger)
         try:
             trouble = await self._settle(attempt)
-        except (Box2SegError, OSError) as error:
+        except Exception as error:  # no photo is lost in silence: what cannot be written down ends the run
             self._fault = self._fault or error
         else:
             self._count(attempt, trouble)

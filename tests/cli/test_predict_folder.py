@@ -101,3 +101,13 @@ def test_missing_photo_is_named(tmp_path: Path) -> None:
     result = run(tmp_path / "none.jpg", "--out", tmp_path / "o", "--repository", tmp_path / "models")
     assert result.exit_code == 1
     assert "none.jpg" in result.output
+
+
+def test_photos_larger_than_the_gateways_limit_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that says it to the gateway says it here; the photo is named with both numbers."""
+    publish_colours(tmp_path / "models")
+    (tmp_path / "large.png").write_bytes(encode(draw_photo()))
+    monkeypatch.setenv("BOX2SEG_MAX_PIXELS", "1000")
+    result = run(tmp_path / "large.png", "--out", tmp_path / "o", "--repository", tmp_path / "models")
+    assert result.exit_code == 1
+    assert "6,144 pixels, the limit is 1,000" in result.output

@@ -22,6 +22,7 @@ from serving.batch.ledger import Ledger
 from serving.batch.outputs import Outputs
 from serving.batch.run import Batch, Segment, Tally
 from tests.serving.batch.filling import fill, results
+from tests.serving.colours import draw_photo, encode
 
 PNG = Outputs({"png": ".png"})
 IDENTITY = Identity("none", 1, "", ("png",))
@@ -126,6 +127,30 @@ def test_a_name_that_no_disk_takes_is_one_photos(tmp_path: Path) -> None:
     tally, told = run(tmp_path, items("a.jpg", f"{'long' * 70}.jpg"))
     assert (tally.done, tally.failed) == (1, 1)
     assert "File name too long" in told[0].reason
+
+
+def test_no_photo_is_lost_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even a failure can be written down, the batch ends with what kept it from that."""
+
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError("in the account itself")
+
+    monkeypatch.setattr(Ledger, "fail", stumble)
+    with pytest.raises(ZeroDivisionError, match="in the account itself"):
+        run(tmp_path, iter([Item("b.jpg", "b.jpg", raising), *items("a.jpg")]))
+
+
+def test_every_beginning_of_a_jpeg_is_accounted_for(tmp_path: Path) -> None:
+    """Cut anywhere, in its header too, a photo is one that failed, with what can be seen of it or without."""
+
+    async def refuse(read: Read, keep: Keep) -> None:
+        read()
+        raise InvalidImage("cut")
+
+    whole = encode(draw_photo(32, 48), "JPEG")
+    cut = (Item(f"{n}.jpg", f"{n}.jpg", lambda n=n: whole[:n]) for n in range(0, len(whole), 20))  # type: ignore[misc]
+    tally, told = run(tmp_path, cut, refuse)
+    assert tally.failed == len(told) == len(range(0, len(whole), 20))
 
 
 def test_ctrl_c_keeps_what_was_done(repository: Path, tmp_path: Path) -> None:
