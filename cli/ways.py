@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.classes import BACKGROUND
+
 if TYPE_CHECKING:
     import typer
 
     from client import AsyncClient
     from client.answers import Card
+    from contract.arrays import Size
     from contract.classes import ClassMap
-    from serving.batch.findings import Finding, Keep, Read
+    from serving.batch.findings import Keep, Read
     from serving.batch.identity import Identity
     from serving.batch.ledger import Ledger
     from serving.batch.outputs import Outputs
@@ -135,38 +138,60 @@ def server_way(address: str, key: str | None, model: str | None, formats: tuple[
 
 
 async def _ask(client: AsyncClient, card: Card, outputs: Outputs, read: Read, keep: Keep) -> None:
-    """Ask once per format, the run lengths among them: they say by whom, how large, and how much of what."""
+    """Ask once per format; one of them says how much of what is in the photo."""
     data = await asyncio.to_thread(read)
-    files = {
-        name: await client.fetch(data, format=name, model=card.name)
-        for name in {**outputs.suffixes, "rle": ""}
-    }
-    await asyncio.to_thread(_keep, keep, files, card, outputs)
+    files = {}
+    telling = _telling(outputs)
+    for name in dict.fromkeys((*outputs.suffixes, telling)):
+        fetched = await client.fetch_made(data, format=name, model=card.name)
+        _check_version(fetched.version, card)
+        files[name] = fetched.content
+    await asyncio.to_thread(_keep, keep, files, telling, card, outputs)
 
 
-def _keep(keep: Keep, files: dict[str, bytes], card: Card, outputs: Outputs) -> None:
+def _telling(outputs: Outputs) -> str:
+    """Give the format that areas are read from: labels where they are asked for anyway, or run lengths."""
+    return "png" if "png" in outputs.suffixes and not outputs.needs_rle else "rle"
+
+
+def _check_version(version: int, card: Card) -> None:
     from contract.errors import ServerError
-    from serving.batch.findings import Product
 
-    finding = _finding(files["rle"], keep_rle=outputs.needs_rle)
-    if finding.version != card.version:
+    if version != card.version:
         raise ServerError(
-            f"the server went over to version {finding.version}; this batch is of version {card.version}",
+            f"the server went over to version {version}; this batch is of version {card.version}",
             hint="begin anew with --fresh, or into another --out",
         )
-    keep(Product(files, finding))
 
 
-def _finding(rle: bytes, *, keep_rle: bool) -> Finding:
-    from serving.batch.findings import Finding
+def _keep(keep: Keep, files: dict[str, bytes], telling: str, card: Card, outputs: Outputs) -> None:
+    from serving.batch.findings import Finding, Product
 
+    size, areas = (_of_labels if telling == "png" else _of_run_lengths)(files[telling], card.classes)
+    rle = files["rle"] if outputs.needs_rle else None
+    keep(Product(files, Finding(size, card.version, areas, rle=rle)))
+
+
+def _of_labels(png: bytes, classes: ClassMap) -> tuple[Size, dict[str, int]]:
+    """Read a photo's size and areas from its labels, (height, width) and pixels by class."""
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        counts = image.histogram()
+        return (image.height, image.width), {
+            classes.name(label): count for label, count in enumerate(counts) if count
+        }
+
+
+def _of_run_lengths(rle: bytes, classes: ClassMap) -> tuple[Size, dict[str, int]]:
+    """Read the same from its run lengths, which leave background out."""
     content = json.loads(rle)
     height, width = content["height"], content["width"]
     areas = {each["label"]: each["area"] for each in content["annotations"]}
     background = height * width - sum(areas.values())
-    if background:
-        areas = {"background": background, **areas}
-    return Finding((height, width), content["version"], areas, rle=rle if keep_rle else None)
+    return (height, width), {classes.name(BACKGROUND): background, **areas} if background else areas
 
 
 def _pick_card(cards: list[Card], model: str | None) -> Card:

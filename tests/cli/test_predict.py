@@ -1,7 +1,9 @@
 """`box2seg predict --server`: the same outcomes as without a server."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli.errors import Verbs
 from cli.predict import predict
+from serving.batch.ledger import FILE
 from serving.engines.local import LocalEngine
 from serving.keys import INFER, change_keys, make_key
 from serving.settings import Settings
@@ -35,6 +38,8 @@ def test_a_server_gives_the_same_files(gateway: str, repository: Path, photos: P
     assert len(files) == 2
     for file in files:
         assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
+    question = "SELECT name, height, width, version, areas FROM photos"
+    assert rows(tmp_path / "here", question) == rows(tmp_path / "there", question)
     assert read_labels((tmp_path / "there" / "first.png").read_bytes())[32, 20] == CLASSES.index("red")
     for name in ("broken.jpg", "no_photo.png", "2 of 4 photos"):
         assert name in there.output
@@ -50,10 +55,20 @@ def test_formats_are_the_servers(gateway: str, photos: Path, tmp_path: Path) -> 
     assert "there are: png" in refused.output
 
 
+def rows(out: Path, question: str) -> list[tuple[object, ...]]:
+    """Ask the ledger of a folder of masks."""
+    with closing(sqlite3.connect(out / FILE)) as database:
+        return database.execute(question).fetchall()
+
+
 def test_a_server_fills_files_for_all(gateway: str, repository: Path, photos: Path, tmp_path: Path) -> None:
     """The COCO file of a server's answers is that of this machine's."""
     for out, way in (("here", ("--repository", repository)), ("there", ("--server", gateway))):
         assert run(photos, "--out", tmp_path / out, "--format", "coco", *way).exit_code == 1
+    areas = [
+        rows(tmp_path / out, "SELECT name, height, width, areas FROM photos") for out in ("here", "there")
+    ]
+    assert areas[0] == areas[1]
     here, there = (json.loads((tmp_path / out / "coco.json").read_bytes()) for out in ("here", "there"))
     assert len(here["annotations"]) == 4
     assert here == there
