@@ -101,9 +101,11 @@ def _predict(
     from serving.batch.ledger import Ledger
     from serving.batch.run import Batch
     from serving.batch.sources import check_places, find_items
+    from serving.batch.together import check_packages
 
     budget = read_budget(max_failures)
     check_places(sources, out)
+    check_packages(way.outputs)
     if fresh:
         begin_anew(out, dict(way.suffixes))
     with Ledger(out, way.identity, way.outputs) as ledger, counting(sources, out, quiet=quiet) as count:

@@ -1,5 +1,6 @@
 """Folders of photos to folders of masks, and the verb that does it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,19 @@ def test_photos_larger_than_the_gateways_limit_fail(tmp_path: Path, monkeypatch:
     result = run(tmp_path / "large.png", "--out", tmp_path / "o", "--repository", tmp_path / "models")
     assert result.exit_code == 1
     assert "6,144 pixels, the limit is 1,000" in result.output
+
+
+@pytest.mark.parametrize(("package", "words"), [("pyarrow", ["--format", "parquet"]), ("av", ["film.mp4"])])
+def test_missing_packages_are_named_at_once(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, package: str, words: list[str]
+) -> None:
+    """What the last file or the last source needs is asked for before the first photo."""
+    publish_colours(tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    Path("film.mp4").touch()
+    monkeypatch.setitem(sys.modules, package, None)
+    result = run(photos, *words, "--out", tmp_path / "o", "--repository", tmp_path / "models")
+    assert result.exit_code == 2
+    assert f"needs the package {package}" in result.output
+    assert ".[batch]" in result.output
+    assert not (tmp_path / "o").exists()

@@ -3,6 +3,7 @@
 import glob
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from contract.errors import DataError
@@ -27,12 +28,14 @@ class Kind:
         suffixes: What it ends in.
         find: Gives what is in it, one after the other.
         counted: Going through it is cheap, so that it can be counted beforehand.
+        package: What it is read with, where that may not be installed.
     """
 
     name: str
     suffixes: tuple[str, ...]
     find: Find
     counted: bool
+    package: str | None = None
 
 
 KINDS = (
@@ -44,8 +47,14 @@ KINDS = (
         counted=False,
     ),
     Kind("a zip archive", (".zip",), find_in_zip, counted=True),
-    Kind("a Parquet table", (".parquet",), find_in_table, counted=False),
-    Kind("a video", (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"), find_in_video, counted=False),
+    Kind("a Parquet table", (".parquet",), find_in_table, counted=False, package="pyarrow"),
+    Kind(
+        "a video",
+        (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"),
+        find_in_video,
+        counted=False,
+        package="av",
+    ),
 )
 
 
@@ -55,6 +64,7 @@ def check_places(places: Sequence[str], out: Path) -> None:
 
     Raises:
         DataError: If one is not there, or holds the folder for the masks itself.
+        ModuleNotFoundError: If a package is missing that one is read with.
     """
     for place in places:
         path = Path(place)
@@ -62,6 +72,8 @@ def check_places(places: Sequence[str], out: Path) -> None:
             raise DataError(f"{place}: masks would lie among the photos", hint="name another --out")
         if not (path.exists() or _is_pattern(place) or is_photo(place)):
             raise DataError(f"{place}: no such file or folder")
+        if (kind := _kind_of(path)) is not None and kind.package is not None:
+            import_module(kind.package)
 
 
 def find_items(places: Sequence[str], out: Path) -> Iterator[Found]:
@@ -73,7 +85,7 @@ def find_items(places: Sequence[str], out: Path) -> Iterator[Found]:
         out: The folder for the masks, into which no look is taken.
 
     Raises:
-        DependencyMissing: If a kind of place needs a package that is not installed.
+        ModuleNotFoundError: If a package is missing that one is read with.
     """
     for place in places:
         yield from _find_in(Path(place), place, out)

@@ -25,7 +25,7 @@ def find_in_table(path: Path) -> Iterator[Found]:
     is one, else table.parquet/000000000 and on.
 
     Raises:
-        DependencyMissing: Without the package pyarrow; it comes with the extra "batch".
+        ModuleNotFoundError: Without the package pyarrow; it comes with the extra "batch".
         DataError: If there is no such column; names those there are.
     """
     import pyarrow as pa

@@ -19,7 +19,7 @@ def find_in_video(path: Path) -> Iterator[Found]:
     Give a video's frames in their order, named film.mp4/000000 and on.
 
     Raises:
-        DependencyMissing: Without the package av; it comes with the extra "batch".
+        ModuleNotFoundError: Without the package av; it comes with the extra "batch".
     """
     import av
 

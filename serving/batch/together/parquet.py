@@ -32,7 +32,7 @@ def write_parquet(path: Path, ledger: Ledger, classes: ClassMap, identity: Ident
 
     Raises:
         WriteError: If it cannot be written.
-        DependencyMissing: Without the package pyarrow; it comes with the extra "batch".
+        ModuleNotFoundError: Without the package pyarrow; it comes with the extra "batch".
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
