@@ -36,7 +36,7 @@ from serving.batch.outputs import choose_outputs
 from serving.batch.run import Batch
 from serving.batch.sources import find_items
 from serving.engines.local import LocalEngine
-from serving.models import Version, newest_version
+from serving.versions import Version, live_version
 
 WARM_UP = 20
 """Photos before the watch starts: the network is compiled for each of their shapes."""
@@ -78,7 +78,7 @@ class Watch:
 def main() -> None:
     """Measure and print a table; exit code 1 where a goal is missed."""
     options = _options()
-    version = newest_version(Path("model_repository"), "box2seg")
+    version = live_version(Path("model_repository"), "box2seg")
     with TemporaryDirectory() as folder:
         photos = prepare(options.photos, Path(folder) / "photos", options.count)
         ways = {

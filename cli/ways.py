@@ -73,10 +73,10 @@ def check_way(
 
 def engine_way(repository: Path, model: str, formats: tuple[str, ...]) -> Way:
     """
-    Segment in this process, by a model's newest version.
+    Segment in this process, by a model's live version.
 
     Raises:
-        UnknownFormat, UnknownModel, ManifestError: As `choose_outputs` and `newest_version` do.
+        UnknownFormat, UnknownModel, ManifestError: As `choose_outputs` and `live_version` do.
     """
     from contract.manifest import MODEL_FILE
     from serving.batch.identity import Identity
@@ -84,12 +84,12 @@ def engine_way(repository: Path, model: str, formats: tuple[str, ...]) -> Way:
     from serving.batch.outputs import choose_outputs
     from serving.engines.local import LocalEngine
     from serving.formats import FORMATS
-    from serving.models import newest_version
     from serving.settings import read_settings
+    from serving.versions import live_version
 
     suffixes = {name: form.suffix for name, form in FORMATS.items()}
     outputs = choose_outputs(formats, suffixes)
-    version = newest_version(repository, model)
+    version = live_version(repository, model)
     max_pixels = read_settings().max_pixels
     manifest = version.manifest
     return Way(

@@ -21,9 +21,9 @@ from serving.batch.pictures import draw_small
 from serving.batch.run import Segment
 from serving.engines import Engine
 from serving.formats import find_format
-from serving.models import Version
 from serving.segmenter import Segmenter
 from serving.telemetry import Stopwatch
+from serving.versions import Version
 
 WAITING = 2
 """While the network works on one photo, each processor has another to decode or write, and these wait."""
