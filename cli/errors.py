@@ -30,6 +30,7 @@ EXTRAS = {
         "yaml",
     ),
     "sam": ("transformers",),
+    "batch": ("av", "pyarrow"),
     "client": ("httpx", "httpx_retries"),
     "export": ("jinja2", "ml_dtypes", "onnx", "onnxruntime", "onnxscript"),
     "serving": (
@@ -54,6 +55,7 @@ TARGETS = {
     "sam": "run `make train-env` and use .venv-dev/bin/box2seg",
     "export": "run `make train-env` and use .venv-dev/bin/box2seg",
     "client": "run `make train-env` and use .venv-dev/bin/box2seg",
+    "batch": "run `make train-env` and use .venv-dev/bin/box2seg",
     "serving": "run `make serve`, or use .venv/bin/box2seg after it",
 }
 

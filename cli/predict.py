@@ -1,57 +1,61 @@
-"""`box2seg predict`: photos to masks, on this machine or by a server."""
+"""`box2seg predict`: photos to masks, on this machine or by a server, however many there are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from client.answers import Card
-    from contract.jobs import Job, Outcome, Tell
+    from cli.counting import Count
+    from cli.ways import Way
+    from serving.batch.ledger import Ledger
+    from serving.batch.run import Tally
 
 SOME_FAILED = 1
+STOPPED = 3
 MODEL = "box2seg"
 REPOSITORY = Path("model_repository")
-
-PATIENCE_S = 600.0
-"""As long as that a photo waits in all for a server that says when to come again, as for a key's rate."""
-
-AT_ONCE = 4
-"""Photos that a server is asked about at any time: some are on their way while it works on others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """
-    How photos become masks.
-
-    Args:
-        suffix: What the masks' files end in.
-        segment: Works the jobs off and tells each outcome.
-    """
-
-    suffix: str
-    segment: Callable[[list[Job], Tell], Coroutine[Any, Any, None]]
 
 
 def predict(
     context: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(help="Photos and folders of photos.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="Photos, folders, patterns (`'*/a*.jpg'`), lists (.txt, a path a line), tar and zip"
+            " archives, Parquet tables, videos.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the masks; made where there is none.")],
     format: Annotated[
-        str,
-        typer.Option(help="png: palette PNG of labels; overlay: a picture; others: README."),
-    ] = "png",
+        list[str] | None,
+        typer.Option(
+            help="May be repeated. For each photo: png (palette PNG of labels), overlay (a picture), rle,"
+            " geojson, npz and others: README. For all together: coco (one COCO file), parquet (a row per"
+            " photo), sheet (the least confident photos).  [default: png]"
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help=f"Name of a published model. [default: {MODEL}, or the server's]")
     ] = None,
     repository: Annotated[
         Path | None, typer.Option(help=f"Where models are published. [default: {REPOSITORY}]")
     ] = None,
+    max_failures: Annotated[
+        str | None,
+        typer.Option(metavar="N|N%", help="Stop when more photos fail: 20, or 5% of them. [default: never]"),
+    ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh/--resume",
+            help="Begin anew, without what earlier runs wrote into --out; or go on after them.",
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")] = False,
     server: Annotated[
         str | None, typer.Option(metavar="URL", help="Have a server segment: http://127.0.0.1:8000")
     ] = None,
@@ -62,102 +66,70 @@ def predict(
     """
     Segment photos: a mask for each, at the photo's own size.
 
-    A photo that cannot be read is named and passed over; the exit code is then 1. A busy server is waited
-    for as long as it asks, ten minutes at most for each photo.
+    A photo that cannot be read is named and passed over. However the run ends, by Ctrl-C, a full disk or
+    a power cut, the same command goes on where it stopped. report.html in --out says what became of all.
 
-    Example: box2seg predict holiday/ --out masks --format overlay
+    Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, or its files
+    not written; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
+
+    Example: box2seg predict holiday/ more.tar --out masks --format png --format overlay
     """
-    from contract.errors import ConfigurationError
-    from contract.jobs import plan_jobs
+    from cli.ways import check_way, engine_way, server_way
 
-    if server is not None and repository is not None:
-        raise ConfigurationError("a server has its own repository", hint="leave --repository or --server out")
-    if server is None and _is_typed(context, "key"):
-        raise ConfigurationError("a key is for a server, and none is named", hint="add --server URL")
+    check_way(context, server=server, key=key, repository=repository)
+    formats = tuple(format or ("png",))
     if server is None:
-        way = _by_engine(repository or REPOSITORY, model or MODEL, format)
+        way = engine_way(repository or REPOSITORY, model or MODEL, formats)
     else:
-        way = _by_server(server, key, model, format)
-    jobs = plan_jobs(photos, out, suffix=way.suffix)
-    bad = _segment(jobs, way)
-    typer.echo(f"{len(jobs) - bad} of {len(jobs)} photos segmented into {out}", err=True)
-    if bad:
+        way = server_way(server, key, model, formats)
+    tally = _predict(sources, out, way, max_failures, fresh=fresh, quiet=quiet)
+    if tally.stopped is not None:
+        raise typer.Exit(STOPPED)
+    if tally.failed:
         raise typer.Exit(SOME_FAILED)
 
 
-def _is_typed(context: typer.Context, name: str) -> bool:
-    """Tell whether an option stands on the command line, not in the environment; typer has its own click."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _by_engine(repository: Path, model: str, format: str) -> Way:
-    """Segment in this process, by a model's newest version."""
-    from serving.engines.local import LocalEngine
-    from serving.folder import segment_photos
-    from serving.formats import find_format
-    from serving.versions import live_version
-
-    form = find_format(format)
-    version = live_version(repository, model)
-    return Way(form.suffix, lambda jobs, tell: segment_photos(jobs, LocalEngine(), version, form, tell=tell))
-
-
-def _by_server(address: str, key: str | None, model: str | None, format: str) -> Way:
-    """Segment by a server, that is asked first whether it can."""
-    from client import AsyncClient, Client
-    from contract.jobs import work_off
-
-    with Client(address, key=key) as client:
-        card = _pick_card(client.cards(), model)
-
-    async def segment(jobs: list[Job], tell: Tell) -> None:
-        async with AsyncClient(address, key=key, patience_s=PATIENCE_S) as client:
-
-            async def fetch(photo: Path) -> bytes:
-                return await client.fetch(photo, format=format, model=card.name)
-
-            await work_off(jobs, fetch, at_once=AT_ONCE, tell=tell)
-
-    return Way(_suffix(card, format), segment)
-
-
-def _pick_card(cards: list[Card], model: str | None) -> Card:
-    from contract.errors import UnknownModel
-
-    for card in cards:
-        if card.name == model or (model is None and card.default):
-            return card
-    there = ", ".join(card.name for card in cards) or "none yet"
-    raise UnknownModel(f"the server has no model {model or 'by default'!r}", hint=f"there are: {there}")
-
-
-def _suffix(card: Card, format: str) -> str:
-    from contract.errors import UnknownFormat
-
-    if format not in card.suffixes:
-        raise UnknownFormat(f"no format {format!r}", hint=f"there are: {', '.join(card.suffixes)}")
-    return card.suffixes[format]
-
-
-def _segment(jobs: list[Job], way: Way) -> int:
-    """Segment with a progress bar, naming the bad photos above it; gives their number."""
+def _predict(
+    sources: list[str], out: Path, way: Way, max_failures: str | None, *, fresh: bool, quiet: bool
+) -> Tally:
+    """Work the batch off with progress on stderr, and say what came of it."""
     import asyncio
 
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+    from cli.counting import counting
+    from serving.batch.budget import read_budget
+    from serving.batch.fresh import begin_anew
+    from serving.batch.ledger import Ledger
+    from serving.batch.run import Batch
+    from serving.batch.sources import check_places, find_items
+    from serving.batch.together import check_packages
 
-    bad: list[Outcome] = []
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns()[:-1], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("segmenting", total=len(jobs))
+    budget = read_budget(max_failures)
+    check_places(sources, out)
+    check_packages(way.outputs)
+    if fresh:
+        begin_anew(out, dict(way.suffixes))
+    with Ledger(out, way.identity, way.outputs) as ledger, counting(sources, out, quiet=quiet) as count:
 
-        def tell(outcome: Outcome) -> None:
-            progress.advance(bar)
-            if outcome.problem is not None:
-                bad.append(outcome)
-                console.print(outcome.problem, style="red", markup=False, highlight=False, soft_wrap=True)
+        async def work_off() -> Tally:
+            async with way.segmenting(ledger) as segment:
+                batch = Batch(ledger, segment, way.at_once, budget, count.tell)
+                return await batch.work_off(find_items(sources, out))
 
-        asyncio.run(way.segment(jobs, tell))
-    return len(bad)
+        tally = asyncio.run(work_off())
+        _conclude(tally, ledger, way, count)
+        return tally
+
+
+def _conclude(tally: Tally, ledger: Ledger, way: Way, count: Count) -> None:
+    """Write what is made of all photos together, and say what became of them."""
+    from contract.errors import DataError
+    from serving.batch.items import SUFFIXES
+    from serving.batch.report import write_report
+    from serving.batch.together import write_together
+
+    if not tally.settled:
+        raise DataError("no photos found", hint=f"photos end in {', '.join(SUFFIXES)}")
+    if tally.stopped is None:
+        write_together(ledger, way.classes, way.identity)
+    report = write_report(ledger, way.classes, way.identity, tally)
+    count.conclude(tally, ledger.out, report)

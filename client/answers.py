@@ -82,6 +82,22 @@ class Answer:
         return {name: int(count) for name, count in zip(self.classes.names, counts, strict=False) if count}
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """
+    A server's answer as it came.
+
+    Args:
+        content: In the format asked for.
+        model: The model's name.
+        version: Its version.
+    """
+
+    content: bytes
+    model: str
+    version: int
+
+
 def read_card(content: dict[str, Any]) -> Card:
     """Read a model's card."""
     classes = ClassMap(

@@ -10,6 +10,7 @@ from client.answers import (
     TRIES,
     Answer,
     Card,
+    Fetched,
     checked,
     made_by,
     read_card,
@@ -60,6 +61,11 @@ class AsyncClient:
     async def fetch(self, photo: Photo, *, format: str, **parameters: Value) -> bytes:
         """Give the server's answer to a photo in one of its formats, as it came."""
         return (await self._post(photo, {**parameters, "format": format})).content
+
+    async def fetch_made(self, photo: Photo, *, format: str, **parameters: Value) -> Fetched:
+        """Give the same with the model and version that made it."""
+        answer = await self._post(photo, {**parameters, "format": format})
+        return Fetched(answer.content, *made_by(answer))
 
     async def cards(self) -> list[Card]:
         """Describe the models that answer."""

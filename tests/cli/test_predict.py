@@ -1,6 +1,9 @@
 """`box2seg predict --server`: the same outcomes as without a server."""
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli.errors import Verbs
 from cli.predict import predict
+from serving.batch.ledger import FILE
 from serving.engines.local import LocalEngine
 from serving.keys import INFER, change_keys, make_key
 from serving.settings import Settings
@@ -34,6 +38,8 @@ def test_a_server_gives_the_same_files(gateway: str, repository: Path, photos: P
     assert len(files) == 2
     for file in files:
         assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
+    question = "SELECT name, height, width, version, areas FROM photos"
+    assert rows(tmp_path / "here", question) == rows(tmp_path / "there", question)
     assert read_labels((tmp_path / "there" / "first.png").read_bytes())[32, 20] == CLASSES.index("red")
     for name in ("broken.jpg", "no_photo.png", "2 of 4 photos"):
         assert name in there.output
@@ -43,10 +49,40 @@ def test_formats_are_the_servers(gateway: str, photos: Path, tmp_path: Path) -> 
     """The server's list of formats decides, and gives the files their suffix."""
     done = run(photos / "first.jpg", "--out", tmp_path / "out", "--server", gateway, "--format", "rle")
     assert done.exit_code == 0, done.output
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["first.json"]
+    assert [path.name for path in (tmp_path / "out").glob("*.json")] == ["first.json"]
     refused = run(photos, "--out", tmp_path / "out", "--server", gateway, "--format", "gif")
     assert refused.exit_code == 2
     assert "there are: png" in refused.output
+
+
+def rows(out: Path, question: str) -> list[tuple[object, ...]]:
+    """Ask the ledger of a folder of masks."""
+    with closing(sqlite3.connect(out / FILE)) as database:
+        return database.execute(question).fetchall()
+
+
+def test_a_server_fills_files_for_all(gateway: str, repository: Path, photos: Path, tmp_path: Path) -> None:
+    """The COCO file of a server's answers is that of this machine's."""
+    for out, way in (("here", ("--repository", repository)), ("there", ("--server", gateway))):
+        assert run(photos, "--out", tmp_path / out, "--format", "coco", *way).exit_code == 1
+    areas = [
+        rows(tmp_path / out, "SELECT name, height, width, areas FROM photos") for out in ("here", "there")
+    ]
+    assert areas[0] == areas[1]
+    here, there = (json.loads((tmp_path / out / "coco.json").read_bytes()) for out in ("here", "there"))
+    assert len(here["annotations"]) == 4
+    assert here == there
+    refused = run(photos, "--out", tmp_path / "no", "--server", gateway, "--format", "sheet")
+    assert refused.exit_code == 2
+
+
+def test_quiet_says_failures_only(repository: Path, photos: Path, tmp_path: Path) -> None:
+    """Without --quiet a table and the report's place are said too."""
+    words = (photos, "--repository", repository, "--out")
+    quiet, usual = run(*words, tmp_path / "a", "--quiet"), run(*words, tmp_path / "b")
+    assert len(quiet.output.strip().splitlines()) == 2
+    assert "report.html" in usual.output
+    assert "photos/s" in usual.output
 
 
 @pytest.mark.parametrize(
@@ -86,7 +122,7 @@ def test_a_slow_key_loses_no_photo(slow_key: tuple[str, str], tmp_path: Path) ->
         (folder / f"{index}.png").write_bytes(encode(draw_photo()))
     done = run(folder, "--out", tmp_path / "out", "--server", address, "--key", token)
     assert done.exit_code == 0, done.output
-    assert len(list((tmp_path / "out").iterdir())) == 9
+    assert len(list((tmp_path / "out").glob("*.png"))) == 9
 
 
 def test_a_key_without_a_server_is_refused(

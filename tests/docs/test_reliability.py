@@ -11,6 +11,7 @@ DEMANDED = {
     *(f"B{number}" for number in range(1, 15)),
     *(f"C{number}" for number in range(1, 8)),
     *(f"D{number}" for number in (1, 2, 3, 6, 8, 9, 10, 11)),
+    *(f"F{number}" for number in (1, 2, 3, 4, 6)),
     *(f"G{number}" for number in range(2, 9)),
 }
 

@@ -1,0 +1,1 @@
+"""Any number of photos to masks: found one after the other, accounted for each, resumed where it stopped."""

@@ -1,0 +1,100 @@
+"""One photo's way through a batch: read once, its files written whole, its failure put into words."""
+
+import errno
+import logging
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from contract.errors import Box2SegError, WriteError
+from contract.files import written_whole
+from serving.batch.claims import Claim
+from serving.batch.findings import Failure, Finding, Product
+from serving.batch.items import stem
+from serving.batch.ledger import Ledger
+from serving.batch.pictures import draw_remains
+
+log = logging.getLogger(__name__)
+
+NOT_THIS_PHOTO = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
+"""A photo's own name can be at fault; whatever else keeps a mask from being written keeps all of them."""
+
+
+class Unchanged(Exception):
+    """The photo's content is that of the masks that lie there."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """
+    An attempt at one photo; its methods take time and are called in threads.
+
+    Args:
+        claim: The photo.
+        ledger: Keeps account.
+    """
+
+    claim: Claim
+    ledger: Ledger
+    unchanged: bool = False
+    _data: bytes = b""
+    _sha256: str = ""
+    _finding: Finding | None = field(default=None)
+
+    def read(self) -> bytes:
+        """
+        Give the photo's bytes.
+
+        Raises:
+            Unchanged: If the masks of that very content lie there.
+        """
+        self._data = self.claim.item.read()
+        self._sha256 = sha256(self._data).hexdigest()
+        if self._sha256 == self.claim.known:
+            self.unchanged = True
+            raise Unchanged
+        return self._data
+
+    def keep(self, product: Product) -> None:
+        """Write the photo's files, each whole or not at all."""
+        for name, target in self._targets().items():
+            with written_whole(target) as stream:
+                stream.write(product.files[name])
+        self._finding = product.finding
+
+    def finish(self) -> None:
+        """Write down that the files are there."""
+        assert self._finding is not None, "a photo is kept before it is finished"
+        self.ledger.finish(self.claim, self._sha256, self._finding)
+
+    def fail(self, reason: str) -> None:
+        """Remove what there is of the photo's files, and write down why it has none."""
+        for target in self._targets().values():
+            try:
+                target.unlink(missing_ok=True)
+            except OSError:  # a name at fault has no file
+                continue
+        self.ledger.fail(self.claim, Failure(reason, draw_remains(self._data)))
+
+    def reason(self, error: Exception) -> str:
+        """
+        Say in a sentence why the photo has no mask.
+
+        Raises:
+            WriteError: As it came, if no other photo's mask could be written either.
+        """
+        if isinstance(error, WriteError) and not _is_by_name(error):
+            raise error
+        if isinstance(error, Box2SegError):
+            return error.message
+        if isinstance(error, OSError):
+            return error.strerror or str(error)
+        log.error("%s failed", self.claim.item.origin, exc_info=error)
+        return f"an error in box2seg itself, which its log describes: {type(error).__name__}: {error}"
+
+    def _targets(self) -> dict[str, Path]:
+        return self.ledger.outputs.targets(self.ledger.out, stem(self.claim.item.name))
+
+
+def _is_by_name(error: WriteError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in NOT_THIS_PHOTO

@@ -1,0 +1,180 @@
+"""What became of each photo of a batch, kept beside its masks; it outlives whatever ends the run."""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from contract.errors import Box2SegError
+from serving.batch import claims
+from serving.batch.claims import Claim, Verdict
+from serving.batch.database import asking, open_database
+from serving.batch.findings import Failure, Finding
+from serving.batch.identity import Identity
+from serving.batch.items import Found, Trouble
+from serving.batch.outputs import Outputs
+
+FILE = Path(".box2seg", "ledger.sqlite")
+FLUSH_EVERY_S = 1.0
+
+SHOWN = {"done": 24, "failed": 60}
+"""Pictures kept of the least confident photos, and of those that failed."""
+
+Change = tuple[str, tuple[Any, ...]]
+
+
+class Ledger:
+    """
+    The account of all photos of one folder of masks.
+
+    Args:
+        out: The folder.
+        identity: What its masks are of.
+        outputs: Where they lie.
+
+    Raises:
+        DataError: If the folder was begun with another model or other outputs, or another run writes there.
+        WriteError: If it cannot be written.
+    """
+
+    def __init__(self, out: Path, identity: Identity, outputs: Outputs) -> None:
+        self.out = out
+        self.outputs = outputs
+        self.path = out / FILE
+        self._lock = threading.RLock()
+        self._changes: deque[Change] = deque()
+        self._begun = self._flushed = time.monotonic()
+        self._photos = 0
+        self._database = open_database(self.path)
+        try:
+            self.run = self._begin(identity)
+            self._threshold = self._least_confident()
+        except Box2SegError:
+            self._database.close()
+            raise
+
+    def sift(self, found: Found) -> Claim | Verdict:
+        """
+        Tell what is to be done with what was found, and write it down; inside `transaction`.
+
+        Returns:
+            A Claim where it is to be segmented; its masks are then this run's, whatever happens.
+        """
+        if isinstance(found, Trouble):
+            self._execute("INSERT INTO troubles VALUES (?, ?)", (found.origin, found.reason))
+            return Verdict("failed", found)
+        claim = claims.judge(self._database, self.outputs, self.out, found, self.run)
+        if isinstance(claim, Verdict) and claim.trouble is not None:
+            self.sift(claim.trouble)
+        return claim
+
+    def admits(self, confidence: float) -> bool:
+        """Tell whether a photo may be among the least confident."""
+        return confidence <= self._threshold
+
+    def finish(self, claim: Claim, sha256: str, finding: Finding) -> None:
+        """Write down that a photo's masks lie there."""
+        self._changes.extend(claims.finished(claim, sha256, finding))
+        self._photos += 1
+
+    def keep(self, claim: Claim) -> None:
+        """Write down that a photo is the same as before, though it did not look so."""
+        self._changes.append(claims.kept(claim))
+        self._photos += 1
+
+    def fail(self, claim: Claim, failure: Failure) -> None:
+        """Write down that a photo has no masks, and why."""
+        self._changes.extend(claims.failed(claim, failure))
+        self._photos += 1
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all that is written inside, and what waited to be written, together."""
+        with self._lock, asking(self.path):
+            self._execute("BEGIN IMMEDIATE")
+            try:
+                while self._changes:
+                    self._execute(*self._changes.popleft())
+                self._tidy()
+                yield
+                self._execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._execute("ROLLBACK")
+                raise
+            self._flushed = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Tell whether it is time to write what waits."""
+        return time.monotonic() - self._flushed > FLUSH_EVERY_S
+
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        with self.transaction():
+            pass
+
+    def rows(self, question: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """Give the rows of a question one by one; nothing may be written meanwhile."""
+        with asking(self.path):
+            yield from self._database.execute(question, values)
+
+    def close(self) -> None:
+        """Write what waits and let go of the file."""
+        try:
+            self.flush()
+        finally:
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            with suppress(Box2SegError):  # what ended the run says more
+                self.close()
+
+    def _begin(self, identity: Identity) -> int:
+        with self.transaction():
+            before = self._execute("SELECT content FROM identity").fetchone()
+            if before is None:
+                self._execute("INSERT INTO identity VALUES (?)", (identity.to_json(),))
+            else:
+                identity.check_same(before[0], self.out)
+            self._execute("DELETE FROM troubles")  # they are found again
+            return int(self._execute("INSERT INTO runs DEFAULT VALUES").lastrowid or 0)
+
+    def _tidy(self) -> None:
+        """Keep no more pictures than are shown, and how long the run has taken."""
+        for state, shown in SHOWN.items():
+            self._execute(
+                "DELETE FROM pictures WHERE state = ? AND name NOT IN"
+                " (SELECT name FROM pictures WHERE state = ? ORDER BY confidence, name LIMIT ?)",
+                (state, state, shown),
+            )
+        self._threshold = self._least_confident()
+        if hasattr(self, "run"):
+            took = time.monotonic() - self._begun
+            self._execute(
+                "UPDATE runs SET seconds = ?, photos = ? WHERE number = ?", (took, self._photos, self.run)
+            )
+
+    def _least_confident(self) -> float:
+        """Give the confidence above which a photo is not among those shown."""
+        row = self._execute(
+            "SELECT confidence FROM pictures WHERE state = 'done' ORDER BY confidence LIMIT 1 OFFSET ?",
+            (SHOWN["done"] - 1,),
+        ).fetchone()
+        return 1.0 if row is None else float(row[0])
+
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        return self._database.execute(statement, values)

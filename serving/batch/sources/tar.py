@@ -1,0 +1,60 @@
+"""The photos of a tar archive, packed or not, read as a stream."""
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from contract.errors import InvalidImage
+from serving.batch.items import Found, Item, Stamp, Trouble, check_length, inside, is_photo
+
+DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError)
+NANOSECONDS = 10**9
+
+
+def find_in_tar(path: Path) -> Iterator[Found]:
+    """
+    Give the photos of a tar archive in its order, reading it once from front to back.
+
+    Links and devices in it are passed over: they lead anywhere. Where the archive is damaged it ends, with
+    a Trouble.
+    """
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                archive.members = []  # type: ignore[attr-defined] # tarfile would keep each for good
+                if member.isreg() and is_photo(member.name):
+                    yield _item(path, archive, member)
+            if not _has_ended(archive):
+                yield Trouble(str(path), "is cut short: it has no end, so photos may be missing")
+    except DAMAGE as error:
+        yield Trouble(str(path), f"is damaged or no tar archive ({error}); what stands behind is not seen")
+
+
+def _has_ended(archive: tarfile.TarFile) -> bool:
+    """Tell whether the archive's end was read; tarfile takes the file's end for it, wherever that is."""
+    return archive.fileobj is not None and archive.fileobj.tell() > archive.offset
+
+
+def _item(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Found:
+    name = inside(member.name)
+    origin = f"{path}/{member.name}"
+    if name is None:
+        return Trouble(origin, "its path leaves the archive")
+    stamp = Stamp(member.size, int(member.mtime * NANOSECONDS))
+    return Item(name, origin, partial(_read, archive, member), stamp, passing=True)
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    check_length(member.size)
+    try:
+        stream = archive.extractfile(member)
+        assert stream is not None, "only plain files are asked for"
+        data = stream.read()
+    except DAMAGE as error:
+        raise InvalidImage(f"is damaged in the archive ({error})") from error
+    if len(data) < member.size:
+        raise InvalidImage("is cut short in the archive")
+    return data

@@ -1,0 +1,48 @@
+"""Files for all photos together, made from the ledger in the order of names, whatever the run's order was."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from contract.classes import ClassMap
+from serving.batch.identity import Identity
+from serving.batch.ledger import Ledger
+from serving.batch.outputs import TOGETHER, Outputs
+from serving.batch.together.coco import write_coco
+from serving.batch.together.parquet import write_parquet
+from serving.batch.together.sheet import write_sheet
+
+Write = Callable[[Path, Ledger, ClassMap, Identity], None]
+
+WRITERS: dict[str, Write] = {"coco": write_coco, "parquet": write_parquet, "sheet": write_sheet}
+
+PACKAGES = {"parquet": "pyarrow"}
+"""What a file is written with, where that may not be installed."""
+
+
+def check_packages(outputs: Outputs) -> None:
+    """
+    Make sure before a long night that its last file can be written.
+
+    Raises:
+        ModuleNotFoundError: If a package is missing that a file is written with.
+    """
+    for name in outputs.together:
+        if name in PACKAGES:
+            import_module(PACKAGES[name])
+
+
+def write_together(ledger: Ledger, classes: ClassMap, identity: Identity) -> list[Path]:
+    """
+    Write the files that were asked for; gives their paths.
+
+    Raises:
+        WriteError: If one cannot be written; what was there stays.
+        ModuleNotFoundError: As `check_packages`.
+    """
+    paths = []
+    for name in ledger.outputs.together:
+        path = ledger.out / TOGETHER[name]
+        WRITERS[name](path, ledger, classes, identity)
+        paths.append(path)
+    return paths

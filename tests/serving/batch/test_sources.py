@@ -1,0 +1,230 @@
+"""Each kind of place gives its photos one after the other, and says what it cannot give."""
+
+import itertools
+import tarfile
+import zipfile
+from pathlib import Path
+
+import av
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from contract.errors import Box2SegError, DataError
+from contract.images import decode_image
+from serving.batch import items
+from serving.batch.items import Found, Item, Trouble, inside, stem
+from serving.batch.sources import check_places, count_items, find_items
+from tests.serving.batch.filling import add_member, fill, pack
+from tests.serving.colours import draw_photo, encode
+
+PHOTO = encode(draw_photo(32, 48))
+OUT = Path("no such folder")
+
+
+def find(*places: object, out: Path = OUT) -> list[Found]:
+    return list(find_items([str(place) for place in places], out))
+
+
+def contents(*places: object, out: Path = OUT) -> dict[str, bytes]:
+    """Read each item as it comes, as a run does."""
+    found = find_items([str(place) for place in places], out)
+    return {item.name: item.read() for item in found if isinstance(item, Item)}
+
+
+def troubles(*places: object) -> list[str]:
+    return [f"{each.origin}: {each.reason}" for each in find(*places) if isinstance(each, Trouble)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two photos, one deeper, and a file that is none."""
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.png").write_bytes(PHOTO)
+    (folder / "deep" / "b.JPG").write_bytes(PHOTO)
+    (folder / "notes.md").write_text("none")
+    return folder
+
+
+def test_a_folder_gives_photos_by_their_path_in_it(folder: Path) -> None:
+    """Other files are passed over, and so is the folder for the masks where it lies inside."""
+    (folder / "masks").mkdir()
+    (folder / "masks" / "c.png").write_bytes(PHOTO)
+    assert contents(folder, out=folder / "masks") == {"a.png": PHOTO, "deep/b.JPG": PHOTO}
+
+
+def test_a_folder_is_never_listed_as_a_whole(folder: Path) -> None:
+    """The first photo is there before the last is looked for: a link may even lead nowhere near an end."""
+    (folder / "deep" / "up").symlink_to(folder)
+    assert len(find(folder)) == 2
+    assert len(list(itertools.islice(find_items([str(folder)], OUT), 1))) == 1
+
+
+def test_a_pattern_gives_what_fits(folder: Path) -> None:
+    """Photos are named by their path below the folder in which the pattern begins."""
+    assert contents(folder / "**" / "*.JPG") == {"deep/b.JPG": PHOTO}
+    assert sorted(contents(f"{folder}/**/*")) == ["a.png", "deep/b.JPG"]
+
+
+def test_a_list_gives_its_lines(folder: Path, tmp_path: Path) -> None:
+    """Paths are relative to the list; those elsewhere keep their whole path as a name, without a way out."""
+    (folder / "list.txt").write_text(f"deep/b.JPG\n\n# none\n../photos/a.png\n{tmp_path}/other.png\n")
+    (tmp_path / "other.png").write_bytes(PHOTO)
+    other = f"{tmp_path}/other.png".lstrip("/")
+    assert contents(folder / "list.txt") == {"deep/b.JPG": PHOTO, "a.png": PHOTO, other: PHOTO}
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tgz", "tar.xz"])
+def test_a_tar_is_a_stream(folder: Path, tmp_path: Path, kind: str) -> None:
+    """Photos come in the archive's order, packed or not, each read before the next."""
+    archive = tmp_path / f"photos.{kind}"
+    pack(folder, tmp_path / kind.replace("tgz", "tar.gz")).rename(archive)
+    assert contents(archive) == {"packed/a.png": PHOTO, "packed/deep/b.JPG": PHOTO}
+
+
+def test_a_tar_leads_nowhere(tmp_path: Path) -> None:
+    """Names that leave it are named, and links in it are not followed."""
+    with tarfile.open(tmp_path / "bad.tar", "w") as tar:
+        for name in ("../out.png", "/root.png", "good.png", "a/../../b.png"):
+            add_member(tar, name, PHOTO)
+        link = tarfile.TarInfo("link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert contents(tmp_path / "bad.tar") == {"good.png": PHOTO}
+    assert len([each for each in troubles(tmp_path / "bad.tar") if "leaves the archive" in each]) == 3
+
+
+@pytest.mark.parametrize("name", ["half.tar", "half.tar.gz", "half.zip"])
+def test_half_an_archive_says_so(folder: Path, tmp_path: Path, name: str) -> None:
+    """What can be read is given; that there is no more is trouble, not the end of the batch."""
+    fill(folder, 30)
+    whole = tmp_path / f"whole.{name.partition('.')[2]}"
+    if name.endswith("zip"):
+        with zipfile.ZipFile(whole, "w") as archive:
+            archive.write(folder / "a.png", "a.png")
+    else:
+        pack(folder, whole)
+    (tmp_path / name).write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    (said,) = troubles(tmp_path / name)
+    assert name in said
+
+
+def test_a_zip_gives_its_photos(tmp_path: Path) -> None:
+    """Folders in it are names; a photo whose bytes are damaged says so when it is read."""
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.mkdir("deep")
+        archive.writestr("deep/a.png", PHOTO)
+        archive.writestr("../b.png", PHOTO)
+        archive.writestr("c.txt", "none")
+    assert contents(tmp_path / "photos.zip") == {"deep/a.png": PHOTO}
+    assert troubles(tmp_path / "photos.zip") == [
+        f"{tmp_path}/photos.zip/../b.png: its path leaves the archive"
+    ]
+    spoiled = (tmp_path / "photos.zip").read_bytes().replace(PHOTO[60:70], b"0123456789", 1)
+    (tmp_path / "spoiled.zip").write_bytes(spoiled)
+    with pytest.raises(Box2SegError, match="damaged in the archive"):
+        contents(tmp_path / "spoiled.zip")
+
+
+def test_an_encrypted_zip_says_what_to_do(tmp_path: Path) -> None:
+    """A member that needs a password is named."""
+    with zipfile.ZipFile(tmp_path / "secret.zip", "w") as archive:
+        archive.writestr("a.png", PHOTO)
+    data = bytearray((tmp_path / "secret.zip").read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag in the archive's list
+    (tmp_path / "secret.zip").write_bytes(data)
+    (said,) = troubles(tmp_path / "secret.zip")
+    assert "is encrypted; unpack" in said
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_an_archive_does_not_unfold_in_memory(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its header says is longer than a photo may be is refused before it is read."""
+    monkeypatch.setattr(items, "MAX_BYTES", 1_000_000)
+    bomb, path = bytes(2_000_000), tmp_path / f"bomb.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.png", bomb)
+    else:
+        with tarfile.open(path, "w:gz") as tar:
+            add_member(tar, "a.png", bomb)
+    with pytest.raises(Box2SegError, match="2,000,000 bytes are more than a photo has"):
+        contents(path)
+
+
+def test_a_video_gives_its_frames(tmp_path: Path) -> None:
+    """Frames are named by their number, and have the film's colours and size."""
+    with av.open(str(tmp_path / "film.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(5):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(draw_photo(64, 96), format="rgb24")):
+                film.mux(packet)
+        film.mux(stream.encode())
+    found = contents(tmp_path / "film.mp4")
+    assert list(found) == [f"film.mp4/{number:06d}" for number in range(5)]
+    for frame in found.values():
+        pixels = decode_image(frame)
+        assert pixels.shape == (64, 96, 3)
+        assert np.abs(pixels[32, 20].astype(int) - [250, 10, 10]).max() < 30
+    (tmp_path / "none.mp4").write_bytes(b"no film")
+    assert "no video" in troubles(tmp_path / "none.mp4")[0]
+
+
+def test_a_table_gives_bytes_or_paths(folder: Path) -> None:
+    """A column of bytes, of Hugging Face's images, or of paths; one with neither names its columns."""
+    pq.write_table(pa.table({"image": [PHOTO, None]}), folder / "bytes.parquet")
+    pq.write_table(pa.table({"image": [{"bytes": PHOTO, "path": "x/y.png"}]}), folder / "hf.parquet")
+    pq.write_table(pa.table({"file_name": ["deep/b.JPG", "none.png"]}), folder / "paths.parquet")
+    pq.write_table(pa.table({"number": [1]}), folder / "other.parquet")
+    assert contents(folder / "bytes.parquet") == {"bytes.parquet/000000000": PHOTO}
+    assert "neither bytes nor a path" in troubles(folder / "bytes.parquet")[0]
+    assert contents(folder / "hf.parquet") == {"x/y.png": PHOTO}
+    assert [each.name for each in find(folder / "paths.parquet") if isinstance(each, Item)] == [
+        "deep/b.JPG",
+        "none.png",
+    ]
+    with pytest.raises(DataError, match="no column of photos among number"):
+        find(folder / "other.parquet")
+
+
+def test_places_that_are_not_there_are_named(tmp_path: Path) -> None:
+    """A photo that is missing is a photo that fails; a folder or archive that is missing is a mistake."""
+    check_places([str(tmp_path), str(tmp_path / "none.jpg"), "none*.jpg"], tmp_path / "out")
+    with pytest.raises(DataError, match=r"none\.tar: no such file or folder"):
+        check_places([str(tmp_path / "none.tar")], tmp_path / "out")
+
+
+def test_what_is_cheap_is_counted(folder: Path) -> None:
+    """Folders are counted beforehand; a tar would have to be unpacked."""
+    assert count_items([str(folder), str(folder / "a.png")], OUT) == 3
+    pack(folder, folder.parent / "photos.tar")
+    assert count_items([str(folder), str(folder.parent / "photos.tar")], OUT) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [("a.jpg", "a"), ("b.tar/c.PNG", "b.tar/c"), ("film.mp4/000001", None), (".png", None)],
+)
+def test_masks_are_named_without_a_photos_suffix(name: str, without: str | None) -> None:
+    """Only what photos end in is cut off."""
+    assert stem(name) == (without or name)
+
+
+@pytest.mark.parametrize("path", ["../a", "/a", "a/../../b", "", "."])
+def test_paths_stay_inside(path: str) -> None:
+    """No name leads out of a folder."""
+    assert inside(path) is None
+
+
+def test_reading_is_later(folder: Path) -> None:
+    """Finding opens no photo: one that goes missing meanwhile says so when it is read."""
+    (item,) = find(folder / "a.png")
+    assert isinstance(item, Item)
+    (folder / "a.png").unlink()
+    with pytest.raises(Box2SegError, match="no such file"):
+        item.read()
