@@ -10,7 +10,7 @@ from contract.manifest import Manifest
 from serving.fellows import Fellows, Note, now_s
 
 PATIENCE_S = 60.0
-"""How long a version may take until all have it: whoever prepares it keeps a rollback waiting [s]."""
+"""How long a version may take until all have it [s]."""
 
 ASK_AGAIN_S = 0.05
 """How often fellow workers are looked at while they load what all are to have."""
@@ -49,6 +49,9 @@ class Accord:
         Raises:
             EngineUnavailable: If one of them cannot; says why.
         """
+        if self._is_kept(name, version):  # nobody drops it, and a rollback waits for no other version's load
+            yield
+            return
         mine = self._fellows.mine(name)
         self._preparing[name, version] += 1
         try:
@@ -85,6 +88,11 @@ class Accord:
         """Give those of these versions that no worker uses; while inside, none begins to."""
         async with self._fellows.alone():
             yield versions - {version for note in self._fellows.notes(name) for version in note.in_use}
+
+    def _is_kept(self, name: str, version: int) -> bool:
+        """Tell whether all workers have a version loaded, and use it."""
+        notes = self._fellows.notes(name)
+        return bool(notes) and all(version in each.ready and version in each.in_use for each in notes)
 
     async def _wait_for(self, notes: Callable[[], list[Note]], name: str, version: int) -> None:
         """Wait until all who write these notes looked once more and have a version ready."""

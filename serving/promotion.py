@@ -2,8 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from contract import promotion
@@ -13,13 +13,14 @@ from contract.errors import (
     InvalidParameter,
     ManifestError,
     PromotionRefused,
+    RegistryBusy,
     RegistryError,
     UnknownModel,
     WriteError,
 )
 from contract.history import Action, Event
 from contract.permission import check_canary, check_promotion, check_rollback
-from contract.registry import changing
+from contract.registry import Changes, State, changing, read_standing
 from serving.models import Models
 from serving.shelf import without_folders
 
@@ -36,9 +37,10 @@ async def promote(models: Models, name: str, version: int, *, who: str, why: str
     """
     model = models.folder(name)
     async with _told(model):
-        with changing(model) as changes:
-            forced = await asyncio.to_thread(check_promotion, model, version, why=why, force=force)
-            async with models.prepared(name, version):
+        before = _decided(model)
+        forced = await asyncio.to_thread(check_promotion, model, version, why=why, force=force)
+        async with models.prepared(name, version):
+            with _unchanged(model, version, before) as changes:
                 return changes.record(Action.PROMOTE, version, who=who, why=why, forced=forced)
 
 
@@ -61,10 +63,11 @@ async def start_canary(
     """
     model = models.folder(name)
     async with _told(model):
-        with changing(model) as changes:
-            check = functools.partial(check_canary, share=share, shadow=shadow, why=why, force=force)
-            forced = await asyncio.to_thread(check, model, version)
-            async with models.prepared(name, version):
+        before = _decided(model)
+        check = functools.partial(check_canary, share=share, shadow=shadow, why=why, force=force)
+        forced = await asyncio.to_thread(check, model, version)
+        async with models.prepared(name, version):
+            with _unchanged(model, version, before) as changes:
                 return changes.record(
                     Action.CANARY, version, who=who, why=why, forced=forced, share=share, shadow=shadow
                 )
@@ -79,9 +82,10 @@ async def rollback(models: Models, name: str, *, who: str, why: str) -> Event:
     """
     model = models.folder(name)
     async with _told(model):
-        with changing(model) as changes:
-            version = await asyncio.to_thread(check_rollback, model)
-            async with models.prepared(name, version):
+        before = _decided(model)
+        version = await asyncio.to_thread(check_rollback, model)
+        async with models.prepared(name, version):
+            with _unchanged(model, version, before) as changes:
                 return changes.record(Action.ROLLBACK, version, who=who, why=why)
 
 
@@ -107,6 +111,31 @@ async def reject(models: Models, name: str, version: int, *, who: str, why: str)
     model = models.folder(name)
     async with _told(model):
         return promotion.reject(model, version, who=who, why=why)
+
+
+def _decided(model: Path) -> dict[int, State]:
+    """Tell where versions stand, but for those of which nothing is decided yet: more may be published."""
+    states = read_standing(model).states
+    return {version: state for version, state in states.items() if state is not State.CANDIDATE}
+
+
+@contextmanager
+def _unchanged(model: Path, version: int, before: dict[int, State]) -> Iterator[Changes]:
+    """
+    Have a model's registry to oneself while inside, where all is as it was before.
+
+    It is taken only now, as loading a version may take a minute, and nobody's rollback waits for that.
+
+    Raises:
+        RegistryBusy: If somebody else changed the versions meanwhile, or does now.
+    """
+    with changing(model) as changes:
+        if _decided(model) != before:
+            raise RegistryBusy(
+                f"{model.name}: somebody else changed its versions while version {version} was loaded",
+                hint="look where they stand now, and ask again",
+            )
+        yield changes
 
 
 @asynccontextmanager

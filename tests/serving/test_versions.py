@@ -1,14 +1,17 @@
 """Versions over HTTP: listed, promoted, refused, rolled back; and each request is answered by one of them."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from contract.history import Action, history_path, read_history
-from contract.manifest import MODEL_FILE, manifest_sha256, read_manifest
+from contract.manifest import MODEL_FILE, Manifest, manifest_sha256, read_manifest
 from contract.registry import State, changing, read_standing
 from contract.verdict import Check, Verdict, report_folder, write_verdict
 from serving.engines.local import LocalEngine
@@ -19,6 +22,7 @@ from tests.serving.running import running_gateway
 
 VERSIONS = "/v1/models/box2seg/versions"
 PHOTO = encode(draw_photo())
+FORCED = {"force": True, "why": "a test"}
 RED_OF = {1: 1, 2: 0, 3: 1}
 """How the versions differ: what they call red."""
 
@@ -56,9 +60,25 @@ def model(tmp_path: Path) -> Path:
     return publish_candidate(tmp_path, 2)
 
 
-@pytest.fixture
-def admin(model: Path, tmp_path: Path) -> Iterator[httpx.Client]:
-    """A client that may do all, of a gateway with keys that looks at its repository seldom."""
+class WaitingEngine(LocalEngine):
+    """Loads one of the versions when it is told to, as if that took long."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__()
+        self._version = version
+        self.began, self.go = threading.Event(), threading.Event()
+
+    async def load(self, manifest: Manifest, folder: Path) -> None:
+        """Load a version, this one after a while."""
+        if manifest.version == self._version:
+            self.began.set()
+            await asyncio.to_thread(self.go.wait)
+        await super().load(manifest, folder)
+
+
+@contextmanager
+def administered(tmp_path: Path, engine: LocalEngine) -> Iterator[httpx.Client]:
+    """Give a client that may do all, of a gateway with keys that looks at its repository seldom."""
     key, token = make_key("alice", (INFER, ADMIN))
     change_keys(tmp_path / "keys.json", lambda _: [key])
     settings = Settings(
@@ -66,9 +86,16 @@ def admin(model: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     )
     headers = {"Authorization": f"Bearer {token}"}
     with (
-        running_gateway(settings, LocalEngine()) as address,
+        running_gateway(settings, engine) as address,
         httpx.Client(base_url=address, headers=headers, timeout=30.0) as client,
     ):
+        yield client
+
+
+@pytest.fixture
+def admin(model: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client that may do all, with the engine as it is."""
+    with administered(tmp_path, LocalEngine()) as client:
         yield client
 
 
@@ -180,10 +207,33 @@ def test_what_is_no_json_is_refused(admin: httpx.Client) -> None:
 
 def test_two_at_once(admin: httpx.Client, model: Path) -> None:
     """While somebody changes the versions, nobody else does: 409."""
+    assert admin.post(f"{VERSIONS}/2:promote", json=FORCED).status_code == 200
     with changing(model):
         busy = admin.post(f"{VERSIONS}:rollback")
     assert busy.status_code == 409
     assert busy.json()["type"] == "urn:box2seg:problem:registry-busy"
+
+
+def test_a_rollback_waits_for_no_load(model: Path, tmp_path: Path) -> None:
+    """While a version takes long to load the one before answers again; its promotion is then refused."""
+    publish_candidate(tmp_path, 3)
+    engine, answers = WaitingEngine(3), []
+    with administered(tmp_path, engine) as admin:
+        assert admin.post(f"{VERSIONS}/2:promote", json=FORCED).status_code == 200
+        promotion = threading.Thread(
+            target=lambda: answers.append(admin.post(f"{VERSIONS}/3:promote", json=FORCED))
+        )
+        promotion.start()
+        assert engine.began.wait(timeout=30)
+        assert admin.post(f"{VERSIONS}:rollback", json={"why": "a test"}).status_code == 200
+        assert answering(admin) == 1
+        engine.go.set()
+        promotion.join()
+        assert answering(admin) == 1
+    (refused,) = answers
+    assert refused.status_code == 409
+    assert "somebody else changed its versions while version 3 was loaded" in refused.json()["detail"]
+    assert read_standing(model).states == {1: State.LIVE, 2: State.REJECTED, 3: State.CANDIDATE}
 
 
 def test_keys_that_may_infer_change_nothing(admin: httpx.Client, tmp_path: Path) -> None:
