@@ -30,7 +30,7 @@ WHO = "gateway"
 """Stands in the history where nobody was asked."""
 
 TRIES, TRY_EVERY_S = 60, 1.0
-"""Somebody may be changing the versions just now; a promotion that loads takes as long as the loading."""
+"""Somebody may be changing the versions just now, or removing some."""
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 
