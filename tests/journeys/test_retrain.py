@@ -97,7 +97,7 @@ def next_version(answers: list[tuple[int, int]]) -> int:
 
 @pytest.mark.timeout(900)  # two trainings and three looks of the gate, beside whatever else the machine does
 def test_retrain_promote_refuse_roll_back(tmp_path: Path) -> None:
-    """A better version goes live by a canary, a damaged one does not; whoever asks gets masks all the time."""
+    """A better version goes live by a canary, a damaged one does not; who asks gets masks all the time."""
     person = Person(tmp_path)
     changes = [word for change in (*LEARNING, "epochs=2") for word in ("--set", change)]
     first = person.retrain("first", "--from", "imagenet", "--recipe", "voc_boxes", "--split", FEW, *changes)
