@@ -19,6 +19,7 @@ from contract.profile import read_profile
 from contract.promotion import promote, reject
 from contract.registry import State, changing, read_standing
 from contract.verdict import REPORT_FILE, Verdict, read_verdict, report_folder
+from export.agreement import KEPT
 from export.gate.decision import decide
 from export.gate.limits import Limits
 from export.gate.question import ask
@@ -206,3 +207,42 @@ def test_a_rejected_version_can_be_looked_at(model: Path, look: Look) -> None:
     reject(model, 2, who="a test", why="to see")
     assert look().passed
     assert read_standing(model).states[2] is State.REJECTED
+
+
+def publish_fewer_bits(root: Path, graph: onnx.ModelProto, **parity: float) -> Path:
+    """Publish a version 2 in half precision, made from version 1's weights; its labels agree in 97 %."""
+    folder = publish_proved(root, 2, graph, parity=0.97)
+    manifest = read_manifest(folder)
+    measured = {**manifest.parity, **parity}
+    write_manifest(dataclasses.replace(manifest, precision="fp16", parity=measured), folder)
+    return folder
+
+
+def test_fewer_bits_are_judged_by_mean_iou(model: Path, look: Look) -> None:
+    """Beside the fp32 version of the same weights on the golden photos; label agreement is only told."""
+    publish_fewer_bits(model.parent, colour_graph())
+    verdict = look()
+    assert verdict.passed
+    checks = {check.name: check for check in verdict.checks}
+    assert checks["fp16 beside fp32"].seen == "0.00% lost, 1.0000 of 1.0000"
+    assert checks["torch to onnxruntime"].seen == "97.000% of labels"
+    assert checks["torch to onnxruntime"].wanted.startswith("told only")
+
+
+def test_fewer_bits_that_lose_too_much_are_refused(model: Path, look: Look) -> None:
+    """More than the margin of fp32's mean IoU, whatever is allowed beside the live version."""
+    publish_fewer_bits(model.parent, blunt_graph())
+    verdict = look(dataclasses.replace(LENIENT, score_loss=1, class_loss=1, boundary_loss=1))
+    assert failed(verdict) == {"fp16 beside fp32"}
+
+
+@pytest.mark.parametrize(("kept", "passes"), [(0.995, True), (0.985, False)])
+def test_fewer_bits_without_their_fp32(model: Path, look: Look, kept: float, passes: bool) -> None:
+    """Where that version was never published, what the export measured counts."""
+    folder = publish_fewer_bits(model.parent, colour_graph(), **{KEPT: kept})
+    manifest = read_manifest(folder)
+    write_manifest(dataclasses.replace(manifest, origin=dataclasses.replace(manifest.origin, seed=9)), folder)
+    verdict = look()
+    assert failed(verdict) == (set() if passes else {"fp16 beside fp32"})
+    (check,) = (each for each in verdict.checks if each.name == "fp16 beside fp32")
+    assert check.seen.endswith("lost, as its export measured it")
