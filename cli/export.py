@@ -67,17 +67,17 @@ def export(
     pictures = parity_pictures(photos)
     folder = out or (run if run.is_dir() else run.parent) / EXPORT_FOLDER
     kind = "photos" if photos else "drawn pictures"
-    with console.status(f"writing ONNX and comparing it with torch on {len(pictures)} {kind}"):
-        draft = export_checkpoint(
-            checkpoint,
-            folder,
-            photos=pictures,
-            weights=weights,
-            precision=precision,
-            calibration=read_pictures(calibrate, calibrate_photos) if calibrate else (),
-            truth=_truth(data, split, checkpoint) if data else None,
-            margin=margin,
-        )
+    draft = export_checkpoint(
+        checkpoint,
+        folder,
+        photos=pictures,
+        weights=weights,
+        precision=precision,
+        calibration=read_pictures(calibrate, calibrate_photos) if calibrate else (),
+        truth=_truth(data, split, checkpoint) if data else None,
+        margin=margin,
+        console=console,
+    )
     console.print(_parity_table(draft, f"{len(pictures)} {kind}"))
     console.print(f"next: box2seg publish {folder} --name box2seg", soft_wrap=True)
     typer.echo(folder)

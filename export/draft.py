@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rich.console import Console
+
 from contract.arrays import Uint8
 from contract.errors import ConfigurationError
 from contract.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, file_sha256, write_manifest
@@ -34,6 +36,7 @@ def export_checkpoint(
     calibration: Sequence[Uint8] = (),
     truth: Truth | None = None,
     margin: float = MARGIN,
+    console: Console | None = None,
 ) -> Manifest:
     """
     Write a checkpoint's network as ONNX and prove that it is the same, or in fewer bits nearly as good.
@@ -47,6 +50,7 @@ def export_checkpoint(
         calibration: (H, W, 3) uint8 RGB each, that int8's ranges are measured on.
         truth: Photos with masks, to score the file on as it is served, beside the network.
         margin: Largest share of fp32's mean IoU that fewer bits may lose.
+        console: Where to show what goes on; nowhere if None.
 
     Returns:
         The draft of the manifest, as written.
@@ -59,14 +63,18 @@ def export_checkpoint(
     if weights != "float32" and precision != "fp32":
         raise ConfigurationError(f"{precision} says itself how weights are kept", hint="leave --weights out")
     change = lowering(precision, calibration, checkpoint.fit)
+    console = console or Console(quiet=True)
     deployable = Deployable(checkpoint.segmentation())
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".export-") as workshop:
         notes = {**_notes(checkpoint), "weights": weights, "precision": precision}
         path = Path(workshop) / MODEL_FILE
-        model = write_onnx(deployable, path, notes=notes, weights=weights, change=change)
-        records = measure_parity(deployable, model, photos, checkpoint.fit, precision)
-        draft = _measured(_draft(checkpoint, model, records, precision), model, checkpoint, truth)
+        with console.status(f"writing ONNX and comparing it with torch on {len(photos)} pictures"):
+            model = write_onnx(deployable, path, notes=notes, weights=weights, change=change)
+            records = measure_parity(deployable, model, photos, checkpoint.fit, precision)
+        draft = _draft(checkpoint, model, records, precision)
+        if truth is not None:
+            draft = _measured(draft, model, checkpoint, truth, console)
         check_agreement(draft.parity, precision, margin=margin)
         write_manifest(draft, Path(workshop))
         _move_in(Path(workshop), folder)
@@ -92,12 +100,12 @@ def _draft(checkpoint: Checkpoint, model: Path, parity: Sequence[Parity], precis
     )
 
 
-def _measured(draft: Manifest, model: Path, checkpoint: Checkpoint, truth: Truth | None) -> Manifest:
-    """Add the file's own scores, and the share of fp32's that they are, where there are masks."""
-    if truth is None:
-        return draft
+def _measured(
+    draft: Manifest, model: Path, checkpoint: Checkpoint, truth: Truth, console: Console
+) -> Manifest:
+    """Add the file's own scores, and the share of fp32's that they are."""
     *_, run = file_runners(model, draft.precision).values()  # OpenVINO, which serves, where it is installed
-    scores, kept = measure_quality(checkpoint, run, truth)
+    scores, kept = measure_quality(checkpoint, run, truth, console)
     return dataclasses.replace(draft, scores=_finite(scores), parity={**draft.parity, KEPT: round(kept, 6)})
 
 

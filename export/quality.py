@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from rich.console import Console
 
 from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
@@ -14,6 +15,7 @@ from export.parity import Runner
 from training.checkpoint import Checkpoint
 from training.datasets import Dataset
 from training.evaluate import Segmenter, evaluate, network_segmenter
+from training.progress import Bar, progress_bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Truth:
     split: str
 
 
-def measure_quality(checkpoint: Checkpoint, run: Runner, truth: Truth) -> tuple[dict[str, float], float]:
+def measure_quality(
+    checkpoint: Checkpoint, run: Runner, truth: Truth, console: Console
+) -> tuple[dict[str, float], float]:
     """
     Score a file, and the network that it was written from, on the same photos.
 
@@ -40,14 +44,16 @@ def measure_quality(checkpoint: Checkpoint, run: Runner, truth: Truth) -> tuple[
         checkpoint: The network, in fp32.
         run: The file in an engine.
         truth: The photos.
+        console: Where progress is shown.
 
     Returns:
         The file's scores by name, and its mean IoU over the network's.
     """
     unscored = tuple(checkpoint.recipe.get("unscored", ()))
     network = network_segmenter(checkpoint.segmentation(), checkpoint.fit, torch.device("cpu"))
-    before = _scores(network, truth, unscored)
-    after = _scores(runner_segmenter(run, checkpoint.fit), truth, unscored)
+    with progress_bar(console, f"scoring {truth.split}", 2 * len(truth.images)) as bar:
+        before = _scores(network, truth, bar, unscored)
+        after = _scores(runner_segmenter(run, checkpoint.fit), truth, bar, unscored)
     name = f"{truth.split} mIoU{len(checkpoint.classes) - len(unscored)}"
     return after, after[name] / before[name]
 
@@ -63,5 +69,6 @@ def runner_segmenter(run: Runner, rule: FitRule) -> Segmenter:
     return segment
 
 
-def _scores(segment: Segmenter, truth: Truth, unscored: Collection[str]) -> dict[str, float]:
-    return evaluate(segment, truth.dataset, truth.images).named(truth.split, unscored=unscored)
+def _scores(segment: Segmenter, truth: Truth, bar: Bar, unscored: Collection[str]) -> dict[str, float]:
+    score = evaluate(segment, truth.dataset, bar.around(truth.images))
+    return score.named(truth.split, unscored=unscored)

@@ -60,8 +60,7 @@ def export_stage(order: Order, console: Console) -> dict[str, Any]:
     checkpoint = load_checkpoint(order.out / RUN_FOLDER)
     listing = open_dataset(order.data, checkpoint.classes, order.renames).load(order.split, skip_bad=True)
     photos = [read_image(image.path) for image in spread(listing.images, PARITY_PHOTOS)]
-    with console.status(f"writing ONNX and comparing it with torch on {len(photos)} photos"):
-        draft = export_checkpoint(checkpoint, folder, photos=photos)
+    draft = export_checkpoint(checkpoint, folder, photos=photos, console=console)
     for name, share in draft.parity.items():
         console.print(f"{name}: {share:.4%}", highlight=False)
     return {"parity": draft.parity, "files": draft.files}

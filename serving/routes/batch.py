@@ -71,7 +71,7 @@ async def segment_batch(
 ) -> StreamingResponse:
     """Segment many photos in one call, each with a status of its own; parameters hold for all of them."""
     _check_accept(", ".join(request.headers.getlist("accept")))
-    named = question.format or DEFAULT_FORMAT
+    named = DEFAULT_FORMAT if question.format is None else question.format
     order = take_order(question.model_copy(update={"format": named}), "", gateway)
     if not is_form(request):
         raise RequestError(

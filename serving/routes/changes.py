@@ -19,6 +19,9 @@ NOBODY = "http"
 
 MOST_WORDS = 1000
 
+VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f]"
+"""Is in whatever says something; which of the control characters are space, no two languages agree on."""
+
 REFUSED = refusals(404, 409, 413, 415, 422, 503)
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -36,7 +39,7 @@ class Reason(BaseModel):
 class Rejection(Reason):
     """Why a version is set aside."""
 
-    why: str = Field(max_length=MOST_WORDS, pattern=r"\S")
+    why: str = Field(max_length=MOST_WORDS, pattern=VISIBLE)
     """Stands in the history; has to be given."""
 
 

@@ -88,6 +88,9 @@ def test_as_many_as_the_limit(client: httpx.Client) -> None:
             {"files": {"image": GOOD}, "params": {"format": "gif"}}, 406, "unknown-format", id="format"
         ),
         pytest.param(
+            {"files": {"image": GOOD}, "params": {"format": ""}}, 406, "unknown-format", id="empty format"
+        ),
+        pytest.param(
             {"files": {"image": GOOD}, "headers": {"Accept": "image/png"}}, 406, "unknown-format", id="accept"
         ),
         pytest.param(

@@ -182,6 +182,7 @@ def test_a_version_that_cannot_be_loaded_is_not_promoted(admin: httpx.Client, tm
         pytest.param("/1:promote", {}, 409, id="answers already"),
         pytest.param("/1:reject", {"why": "old"}, 409, id="the live one"),
         pytest.param("/2:reject", {}, 422, id="no reason"),
+        pytest.param("/2:reject", {"why": " \x1d"}, 422, id="a reason that nobody sees"),
         pytest.param("/2:canary", {"share": 2}, 422, id="share"),
         pytest.param("/2:canary", {"share": 0.5}, 409, id="canary without verdict"),
         pytest.param("/2:promote", {"loud": True}, 422, id="field"),
