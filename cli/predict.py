@@ -1,4 +1,4 @@
-"""`box2seg predict`: photos to masks, on this machine, by a cluster or by a server, however many there are."""
+"""`box2seg predict`: photos to masks, here, by a cluster or by a server, however many there are."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def predict(
     ] = None,
     ray_workers: Annotated[
         str | None,
-        typer.Option(metavar="N|MIN-MAX", help="Workers there. [default: as many as the cluster has room for]"),
+        typer.Option(metavar="N|MIN-MAX", help="Workers. [default: as many as the cluster has room for]"),
     ] = None,
     ray_cpus: Annotated[
         float | None, typer.Option(help="CPUs of a worker. [default: 1, or with a GPU its share of them]")

@@ -1,4 +1,4 @@
-"""How `box2seg predict` has photos segmented: by an engine in its own process, by a cluster, or by a server."""
+"""How `box2seg predict` has photos segmented: by an engine of its own, by a cluster, or by a server."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ PAUSE_S = 0.5
 """After so long what was found is given on, however few are to be segmented."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
     """

@@ -1,4 +1,4 @@
-"""How parcels get into Ray Data: an actor that holds those under way, and a data source that asks it for more."""
+"""How parcels get into Ray Data: an actor that they wait in, and a data source that asks it for more."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What travels between the machine that keeps the ledger and the workers: photos there, and what came of them back."""
+"""What travels between the ledger's machine and the workers: photos there, what came of them back."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -63,9 +63,9 @@ def read_wish(workers: str | None, cpus: float | None, gpus: float | None) -> Wi
         raise InvalidParameter(f"--ray-cpus {cpus}, --ray-gpus {gpus}: a worker needs more than that")
     if workers is None:
         return Wish(cpus=cpus, gpus=gpus or 0.0)
-    least, _, most = workers.partition("-")
+    least, dash, most = workers.partition("-")
     try:
-        wish = Wish(int(least), int(most or least), cpus, gpus or 0.0)
+        wish = Wish(int(least), int(most if dash else least), cpus, gpus or 0.0)
     except ValueError:
         wish = Wish(0, 0)
     if wish.least is None or wish.most is None or not 1 <= wish.least <= wish.most:

@@ -27,7 +27,7 @@ def start_feed() -> Any:
 
 
 def stream_outcomes(
-    feed: Any, equipment: Equipment, pool: Pool, worker: type[Worker] = Worker, *, loud: bool = False
+    feed: Any, equipment: Equipment, pool: Pool, *, loud: bool = False
 ) -> Iterator[tuple[int, list[Outcome]]]:
     """
     Give what comes of each parcel, by its number, until the feed ends.
@@ -36,7 +36,6 @@ def stream_outcomes(
         feed: What `start_feed` gave.
         equipment: For each worker.
         pool: How many workers.
-        worker: Their class.
         loud: Show Ray's own progress bars.
     """
     _configure(loud=loud)
@@ -45,7 +44,7 @@ def stream_outcomes(
         FeedSource(feed), override_num_blocks=1, num_cpus=CPU_OF_FEED, label_selector=here
     )
     outcomes = parcels.map_batches(
-        worker,
+        Worker,
         fn_constructor_args=(ray.put(equipment), feed),
         batch_size=None,
         batch_format="pyarrow",
