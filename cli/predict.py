@@ -72,7 +72,7 @@ def predict(
     ] = None,
     ray_workers: Annotated[
         str | None,
-        typer.Option(metavar="N|MIN-MAX", help="Workers. [default: as many as the cluster has room for]"),
+        typer.Option(metavar="N|MIN-MAX", help="Workers. [default: what fits into the cluster]"),
     ] = None,
     ray_cpus: Annotated[
         float | None, typer.Option(help="CPUs of a worker. [default: 1, or with a GPU its share of them]")

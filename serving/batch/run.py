@@ -97,8 +97,8 @@ class Batch:
             WriteError: If masks cannot be written, such as on a full disk; the same run later goes on.
             ClusterError: If other machines were to segment and are lost for good; so does it then.
         """
-        elsewhere = isinstance(self.segment, Elsewhere)
-        places = asyncio.Semaphore(self.segment.at_once if elsewhere else self.at_once)
+        at_once = self.segment.at_once if isinstance(self.segment, Elsewhere) else self.at_once
+        places = asyncio.Semaphore(at_once)
         tasks: set[asyncio.Task[None]] = set()
         with ThreadPoolExecutor(1, "finding") as finder:
             try:

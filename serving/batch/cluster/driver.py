@@ -131,7 +131,8 @@ class Cluster:
         else:
             self._fill(order)
         try:
-            return await future
+            outcome: Outcome = await future
+            return outcome
         finally:
             self._waiting.pop(order.ticket, None)
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,6 +12,9 @@ from contract.errors import ClusterError, InvalidParameter
 from contract.processors import available_processors
 
 STDERR = 2
+KNOCK_S = 10.0
+"""A head that is there takes a connection sooner."""
+
 LOCAL, AUTO = "local", "auto"
 CLIENT = "ray://"
 
@@ -58,17 +62,14 @@ def ray_session(address: str, *, loud: bool) -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray  # reads the environment
 
+    _knock(address)
     level = logging.INFO if loud else logging.CRITICAL
     own = {"num_cpus": available_processors(), "include_dashboard": False} if address == LOCAL else {}
     try:
         with nullcontext() if loud else _muffled():
             ray.init(address=address, logging_level=level, log_to_driver=loud, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        words = str(error).strip().partition("\n")[0]
-        raise ClusterError(
-            f"no Ray cluster at {address}: {words}",
-            hint="start one with `ray start --head`, or name --ray local for this machine alone",
-        ) from error
+        raise _none_there(address, str(error).strip().partition("\n")[0]) from error
     try:
         with warnings.catch_warnings():
             if not loud:
@@ -76,6 +77,24 @@ def ray_session(address: str, *, loud: bool) -> Iterator[None]:
             yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Find out at once that nobody answers: Ray would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+    except OSError as error:
+        raise _none_there(address, error.strerror or str(error)) from error
+
+
+def _none_there(address: str, words: str) -> ClusterError:
+    return ClusterError(
+        f"no Ray cluster at {address}: {words}",
+        hint="start one with `ray start --head`, or name --ray local for this machine alone",
+    )
 
 
 @contextmanager

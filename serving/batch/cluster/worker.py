@@ -53,7 +53,7 @@ class Worker:
         self._feed = feed
         self._places = asyncio.Semaphore(AT_ONCE)
         self._door = asyncio.Lock()
-        engine = LocalEngine(threads=self._equipment.threads)
+        engine = LocalEngine(threads=self._equipment.threads, gpu=self._equipment.gpu)
         with TemporaryDirectory(prefix="box2seg-") as folder:
             version = unpack_version(self._equipment, Path(folder))
             asyncio.run(engine.load(version.manifest, version.folder))
