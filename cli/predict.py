@@ -66,8 +66,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Have a Ray cluster segment: its head's host:port, `auto` for the one that this machine is of,"
-            " `local` for one of this machine alone. Needs the extra `ray`.",
+            help="Have a Ray cluster segment: its head's host:port, `auto` for the one that this machine is"
+            " of, `local` for one of this machine alone. Needs the extra `ray`.",
         ),
     ] = None,
     ray_workers: Annotated[

@@ -13,8 +13,8 @@ from tests.docker.files import DOCKER, ROOT, Part, is_pinned, read_documents
 
 VERSION = "1.37"
 
-# The fields of KubeRay's types RayJobSpec, RayClusterSpec, HeadGroupSpec and WorkerGroupSpec that are used here;
-# its schema is in no registry of packages.
+# The fields that are used here of KubeRay's types RayJobSpec, RayClusterSpec, HeadGroupSpec and
+# WorkerGroupSpec; its schema is in no registry of packages.
 JOB = {"entrypoint", "submissionMode", "backoffLimit", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished"}
 CLUSTER = {"rayVersion", "enableInTreeAutoscaling", "autoscalerOptions", "headGroupSpec", "workerGroupSpecs"}
 HEAD = {"rayStartParams", "template"}
