@@ -89,7 +89,8 @@ def predict(
     a power cut, the same command goes on where it stopped. report.html in --out says what became of all.
 
     Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, or its files
-    not written; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
+    not written, or
+    the cluster was lost; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
 
     Example: box2seg predict holiday/ more.tar --out masks --format png --format overlay
 

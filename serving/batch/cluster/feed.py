@@ -52,7 +52,7 @@ class FeedSource(Datasource):
     """
 
     def __init__(self, feed: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # Ray's
         self._feed = feed
 
     def estimate_inmemory_data_size(self) -> int | None:

@@ -55,7 +55,8 @@ async def cluster_segment(
         from serving.batch.cluster.orders import Equipment, pack_version
         from serving.batch.cluster.stream import IN_FLIGHT, start_feed, stream_outcomes
 
-        pool = plan_pool(site.wish, ray.cluster_resources())
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call] # Ray's
+        pool = plan_pool(site.wish, resources)
         equipment = Equipment(
             version.manifest.name,
             version.manifest.version,

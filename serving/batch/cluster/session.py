@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from contract.errors import ClusterError, InvalidParameter
 from contract.processors import available_processors
@@ -64,7 +65,9 @@ def ray_session(address: str, *, loud: bool) -> Iterator[None]:
 
     _knock(address)
     level = logging.INFO if loud else logging.CRITICAL
-    own = {"num_cpus": available_processors(), "include_dashboard": False} if address == LOCAL else {}
+    own: dict[str, Any] = {}
+    if address == LOCAL:
+        own = {"num_cpus": available_processors(), "include_dashboard": False}
     try:
         with nullcontext() if loud else _muffled():
             ray.init(address=address, logging_level=level, log_to_driver=loud, **own)

@@ -18,12 +18,15 @@ IN_FLIGHT = AT_ONCE + 2
 
 CPU_OF_FEED = 0
 """It waits most of the time."""
+CALLS = 10_000
+"""Of the feed at a time: one waits for the next parcel, and each worker asks about its own."""
 
 
 def start_feed() -> Any:
     """Start the feed on this machine, which is there as long as the batch is."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(num_cpus=CPU_OF_FEED, scheduling_strategy=here, max_concurrency=1000)(Feed).remote()
+    actor: Any = ray.remote(Feed)
+    return actor.options(num_cpus=CPU_OF_FEED, scheduling_strategy=here, max_concurrency=CALLS).remote()
 
 
 def stream_outcomes(
