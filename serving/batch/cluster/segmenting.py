@@ -67,7 +67,9 @@ async def cluster_segment(
             gpu=pool.gpus > 0,
         )
         feed = start_feed()
-        cluster = Cluster(feed, lambda: ledger.threshold, f"{pool} are asked for, and `ray status` tells what there is")
+        cluster = Cluster(
+            feed, lambda: ledger.threshold, f"{pool} are asked for, and `ray status` tells what there is"
+        )
         stream = partial(stream_outcomes, feed, equipment, pool, loud=site.loud)
         async with receiving(cluster, stream):
             yield Elsewhere(cluster.segment, at_once=pool.most * PARCEL * IN_FLIGHT)
