@@ -64,6 +64,7 @@ lock: ## Pin all requirements anew, to the newest that fit pyproject.toml.
 	@.venv-lock/bin/python $(PIP_INSTALL) uv
 	@$(call pin,serving,pyproject.toml requirements/build.in --extra serving)
 	@$(call pin,trainer,pyproject.toml requirements/build.in --extra training --extra export --extra serving)
+	@$(call pin,cluster,pyproject.toml requirements/build.in requirements/cluster.in --extra ray)
 	@$(call pin,dev,pyproject.toml requirements/build.in --extra dev)
 	@$(call pin,triton,--no-deps requirements/triton.in)
 

@@ -31,6 +31,7 @@ EXTRAS = {
     ),
     "sam": ("transformers",),
     "batch": ("av", "pyarrow"),
+    "ray": ("ray",),
     "client": ("httpx", "httpx_retries"),
     "export": ("jinja2", "ml_dtypes", "onnx", "onnxruntime", "onnxscript"),
     "serving": (
@@ -56,6 +57,7 @@ TARGETS = {
     "export": "run `make train-env` and use .venv-dev/bin/box2seg",
     "client": "run `make train-env` and use .venv-dev/bin/box2seg",
     "batch": "run `make train-env` and use .venv-dev/bin/box2seg",
+    "ray": "run `make train-env` and use .venv-dev/bin/box2seg",
     "serving": "run `make serve`, or use .venv/bin/box2seg after it",
 }
 

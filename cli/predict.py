@@ -1,4 +1,4 @@
-"""`box2seg predict`: photos to masks, on this machine or by a server, however many there are."""
+"""`box2seg predict`: photos to masks, here, by a cluster or by a server, however many there are."""
 
 from __future__ import annotations
 
@@ -62,6 +62,25 @@ def predict(
     key: Annotated[
         str | None, typer.Option(envvar="BOX2SEG_KEY", help="The server's API key, where it asks for one.")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Have a Ray cluster segment: its head's host:port, `auto` for the one that this machine is"
+            " of, `local` for one of this machine alone. Needs the extra `ray`.",
+        ),
+    ] = None,
+    ray_workers: Annotated[
+        str | None,
+        typer.Option(metavar="N|MIN-MAX", help="Workers. [default: what fits into the cluster]"),
+    ] = None,
+    ray_cpus: Annotated[
+        float | None, typer.Option(help="CPUs of a worker. [default: 1, or with a GPU its share of them]")
+    ] = None,
+    ray_gpus: Annotated[
+        float | None, typer.Option(help="GPUs of a worker; 0.25 lets four share one. [default: 0]")
+    ] = None,
+    ray_logs: Annotated[bool, typer.Option("--ray-logs", help="Show Ray's own bars and logs too.")] = False,
 ) -> None:
     """
     Segment photos: a mask for each, at the photo's own size.
@@ -70,16 +89,21 @@ def predict(
     a power cut, the same command goes on where it stopped. report.html in --out says what became of all.
 
     Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, or its files
-    not written; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
+    not written, or
+    the cluster was lost; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
 
     Example: box2seg predict holiday/ more.tar --out masks --format png --format overlay
+
+    In a cluster: box2seg predict list.txt --out /shared/masks --ray auto --ray-workers 8-64
     """
+    from cli.clusters import find_site
     from cli.ways import check_way, engine_way, server_way
 
     check_way(context, server=server, key=key, repository=repository)
+    site = find_site(ray, ray_workers, ray_cpus, ray_gpus, loud=ray_logs, server=server)
     formats = tuple(format or ("png",))
     if server is None:
-        way = engine_way(repository or REPOSITORY, model or MODEL, formats)
+        way = engine_way(repository or REPOSITORY, model or MODEL, formats, site)
     else:
         way = server_way(server, key, model, formats)
     tally = _predict(sources, out, way, max_failures, fresh=fresh, quiet=quiet)

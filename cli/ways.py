@@ -1,4 +1,4 @@
-"""How `box2seg predict` has photos segmented: by an engine in its own process, or by a server."""
+"""How `box2seg predict` has photos segmented: by an engine of its own, by a cluster, or by a server."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from client.answers import Card
     from contract.arrays import Size
     from contract.classes import ClassMap
+    from serving.batch.cluster.segmenting import Site
     from serving.batch.findings import Keep, Read
     from serving.batch.identity import Identity
     from serving.batch.ledger import Ledger
@@ -71,14 +72,21 @@ def check_way(
         raise ConfigurationError("a key is for a server, and none is named", hint="add --server URL")
 
 
-def engine_way(repository: Path, model: str, formats: tuple[str, ...]) -> Way:
+def engine_way(repository: Path, model: str, formats: tuple[str, ...], site: Site | None = None) -> Way:
     """
-    Segment in this process, by a model's live version.
+    Segment by a model's live version, in this process or in those of a cluster.
+
+    Args:
+        repository: Where models are published.
+        model: Its name.
+        formats: The outputs asked for, as typed.
+        site: The cluster, if it is to be one.
 
     Raises:
         UnknownFormat, UnknownModel, ManifestError: As `choose_outputs` and `live_version` do.
     """
     from contract.manifest import MODEL_FILE
+    from serving.batch.cluster.segmenting import cluster_segment
     from serving.batch.identity import Identity
     from serving.batch.local import Maker, local_segment, photos_at_once
     from serving.batch.outputs import choose_outputs
@@ -92,15 +100,20 @@ def engine_way(repository: Path, model: str, formats: tuple[str, ...]) -> Way:
     version = live_version(repository, model)
     max_pixels = read_settings().max_pixels
     manifest = version.manifest
+
+    def segmenting(ledger: Ledger) -> AbstractAsyncContextManager[Segment]:
+        if site is not None:
+            return cluster_segment(site, version, outputs, max_pixels, ledger)
+        maker = Maker(outputs, manifest.classes, ledger.admits)
+        return local_segment(LocalEngine(), version, maker, max_pixels)
+
     return Way(
         Identity(manifest.name, manifest.version, manifest.files[MODEL_FILE], outputs.names),
         outputs,
         suffixes,
         manifest.classes,
         photos_at_once(),
-        lambda ledger: local_segment(
-            LocalEngine(), version, Maker(outputs, manifest.classes, ledger.admits), max_pixels
-        ),
+        segmenting,
     )
 
 

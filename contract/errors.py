@@ -42,6 +42,7 @@ Every error that box2seg raises on purpose.
     ├── ServerError               a server that was asked failed
     │   ├── RequestRefused        it does not take the question; its words say why
     │   └── ServerUnavailable     it does not answer, or cannot now
+    ├── ClusterError              the workers of a batch cannot be had, or are lost for good
     ├── ShapeError                an array with another shape or dtype than its type allows
     ├── WriteError                a file could not be written, such as on a full disk
     ├── OutOfRoom                 a server has no disk or file left for what it is sent
@@ -292,6 +293,10 @@ class RequestRefused(ServerError):
 
 class ServerUnavailable(ServerError):
     """The server does not answer, or cannot now; it may another time."""
+
+
+class ClusterError(Box2SegError):
+    """The machines that work on a batch cannot be had, or are lost for good."""
 
 
 class ShapeError(Box2SegError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from contract.errors import Box2SegError, WriteError
+from contract.errors import Box2SegError, ClusterError, WriteError
 from contract.files import written_whole
 from serving.batch.claims import Claim
 from serving.batch.findings import Failure, Finding, Product
@@ -32,11 +32,14 @@ class Attempt:
     Args:
         claim: The photo.
         ledger: Keeps account.
+        unchanged: The masks of its very content lie there.
+        remains: A small JPEG of what can be seen of it, where another machine has looked.
     """
 
     claim: Claim
     ledger: Ledger
     unchanged: bool = False
+    remains: bytes | None = None
     _data: bytes = b""
     _sha256: str = ""
     _finding: Finding | None = field(default=None)
@@ -62,6 +65,11 @@ class Attempt:
                 stream.write(product.files[name])
         self._finding = product.finding
 
+    def take(self, sha256: str, product: Product) -> None:
+        """Write the files of a photo that was read and segmented elsewhere."""
+        self._sha256 = sha256
+        self.keep(product)
+
     def finish(self) -> None:
         """Write down that the files are there."""
         assert self._finding is not None, "a photo is kept before it is finished"
@@ -74,26 +82,31 @@ class Attempt:
                 target.unlink(missing_ok=True)
             except OSError:  # a name at fault has no file
                 continue
-        self.ledger.fail(self.claim, Failure(reason, draw_remains(self._data)))
+        self.ledger.fail(self.claim, Failure(reason, self.remains or draw_remains(self._data)))
 
     def reason(self, error: Exception) -> str:
         """
         Say in a sentence why the photo has no mask.
 
         Raises:
-            WriteError: As it came, if no other photo's mask could be written either.
+            WriteError, ClusterError: As it came, if it is no matter of this photo.
         """
-        if isinstance(error, WriteError) and not _is_by_name(error):
+        if isinstance(error, ClusterError) or (isinstance(error, WriteError) and not _is_by_name(error)):
             raise error
-        if isinstance(error, Box2SegError):
-            return error.message
-        if isinstance(error, OSError):
-            return error.strerror or str(error)
-        log.error("%s failed", self.claim.item.origin, exc_info=error)
-        return f"an error in box2seg itself, which its log describes: {type(error).__name__}: {error}"
+        return find_reason(error, self.claim.item.origin)
 
     def _targets(self) -> dict[str, Path]:
         return self.ledger.outputs.targets(self.ledger.out, stem(self.claim.item.name))
+
+
+def find_reason(error: Exception, origin: str) -> str:
+    """Say in a sentence why a photo has no mask; what nobody thought of is in the log with its trace."""
+    if isinstance(error, Box2SegError):
+        return error.message
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    log.error("%s failed", origin, exc_info=error)
+    return f"an error in box2seg itself, which its log describes: {type(error).__name__}: {error}"
 
 
 def _is_by_name(error: WriteError) -> bool:

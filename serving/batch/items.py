@@ -32,6 +32,7 @@ class Item:
         read: Gives its bytes; raises an ImageError or OSError where it cannot.
         stamp: None where nothing is known before it is read.
         passing: It can be read only until the next item is asked for, as in a stream.
+        path: Where it lies, if it is a file that other machines may have too.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Item:
     read: Callable[[], bytes]
     stamp: Stamp | None = None
     passing: bool = False
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,16 @@ def printable(path: str) -> str:
 
 def file_item(path: Path, name: str) -> Item:
     """Give the item of a file; a missing one says so when it is read."""
+    return Item(name, printable(str(path)), lambda: read_file(path), find_stamp(path), path=path)
+
+
+def find_stamp(path: Path) -> Stamp | None:
+    """Give what tells a file from another one of its path; None where there is none."""
     try:
         status = path.stat()
     except OSError:
-        stamp = None
-    else:
-        stamp = Stamp(status.st_size, status.st_mtime_ns)
-    return Item(name, printable(str(path)), lambda: _read_file(path), stamp)
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
 
 
 def check_length(length: int) -> None:
@@ -104,7 +109,13 @@ def check_length(length: int) -> None:
         raise ImageTooLarge(f"{length:,} bytes are more than a photo has, {MAX_BYTES:,} at most")
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """
+    Give a photo's bytes.
+
+    Raises:
+        InvalidImage, ImageTooLarge: If it is not there, cannot be read or is too long for one.
+    """
     try:
         check_length(path.stat().st_size)
         return path.read_bytes()

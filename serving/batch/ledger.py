@@ -73,6 +73,11 @@ class Ledger:
             self.sift(claim.trouble)
         return claim
 
+    @property
+    def threshold(self) -> float:
+        """The confidence up to which a photo may be among the least confident; it only falls."""
+        return self._threshold
+
     def admits(self, confidence: float) -> bool:
         """Tell whether a photo may be among the least confident."""
         return confidence <= self._threshold

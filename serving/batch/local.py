@@ -86,14 +86,28 @@ async def local_segment(
         try:
             await engine.load(manifest, version.folder)
             segmenter = Segmenter(engine, threads, Admission(places=photos_at_once()))
-            yield lambda read, keep: _segment(segmenter, manifest, maker, max_pixels, read, keep)
+            yield lambda read, keep: segment_photo(segmenter, manifest, maker, max_pixels, read, keep)
         finally:
             await engine.close()
 
 
-async def _segment(
+async def segment_photo(
     segmenter: Segmenter, manifest: Manifest, maker: Maker, max_pixels: int, read: Read, keep: Keep
 ) -> None:
+    """
+    Segment one photo.
+
+    Args:
+        segmenter: Does it.
+        manifest: Of the version to use.
+        maker: Makes what is asked for.
+        max_pixels: A photo with more is refused.
+        read: Gives it; called in a thread.
+        keep: Takes what was made; called in a thread.
+
+    Raises:
+        ImageError, EngineError: As `decode_image` and `Segmenter.segment` do.
+    """
     await segmenter.segment(
         lambda: decode_image(read(), max_pixels=max_pixels),
         manifest,

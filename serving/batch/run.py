@@ -20,7 +20,22 @@ AHEAD = 16
 PAUSE_S = 0.5
 """After so long what was found is given on, however few are to be segmented."""
 
-Segment = Callable[[Read, Keep], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """
+    Has photos segmented by other machines, which read them there where they can.
+
+    Args:
+        segment: Has one segmented, and its attempt take what came back.
+        at_once: How many it has at any time, so that no machine waits for work.
+    """
+
+    segment: Callable[[Attempt], Awaitable[None]]
+    at_once: int
+
+
+Segment = Callable[[Read, Keep], Awaitable[None]] | Elsewhere
 """Segments the photo that the first gives, and hands what came of it to the second, in a thread."""
 
 
@@ -61,7 +76,7 @@ class Batch:
     Args:
         ledger: Keeps account.
         segment: Segments one photo.
-        at_once: How many photos are worked on at any time.
+        at_once: How many photos are worked on at any time in this process.
         budget: How many may fail.
         tell: Hears what becomes of them.
     """
@@ -80,8 +95,10 @@ class Batch:
 
         Raises:
             WriteError: If masks cannot be written, such as on a full disk; the same run later goes on.
+            ClusterError: If other machines were to segment and are lost for good; so does it then.
         """
-        places = asyncio.Semaphore(self.at_once)
+        at_once = self.segment.at_once if isinstance(self.segment, Elsewhere) else self.at_once
+        places = asyncio.Semaphore(at_once)
         tasks: set[asyncio.Task[None]] = set()
         with ThreadPoolExecutor(1, "finding") as finder:
             try:
@@ -152,7 +169,10 @@ class Batch:
     async def _settle(self, attempt: Attempt) -> Trouble | None:
         """Segment one photo and write down what became of it; gives the trouble where it failed."""
         try:
-            await self.segment(attempt.read, attempt.keep)
+            if isinstance(self.segment, Elsewhere):
+                await self.segment.segment(attempt)
+            else:
+                await self.segment(attempt.read, attempt.keep)
         except Unchanged:
             self.ledger.keep(attempt.claim)
         except Exception as error:  # whatever one photo meets, the others go on

@@ -1,4 +1,4 @@
-"""Runs published versions in this process, on OpenVINO: for laptops, folders and where Triton cannot run."""
+"""Runs published versions in this process: for laptops, folders, clusters and where Triton cannot run."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from contract.errors import EngineError, EngineTimeout, EngineUnavailable
 from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE, Manifest
 from contract.processors import available_processors
 from serving.engines import Tally, usual_frames
+from serving.engines.onnx import OnnxNetwork
 from serving.triton.backends.onnxruntime.network import Network
 
 log = logging.getLogger(__name__)
@@ -20,19 +21,21 @@ log = logging.getLogger(__name__)
 
 class LocalEngine:
     """
-    One photo at a time, on all processors.
+    One photo at a time, on all processors by OpenVINO, or on a GPU by ONNX Runtime.
 
     Args:
         timeout_s: How long one answer may take where nobody says, waiting included [s].
         threads: How many processors to use; where None, all that this process may.
+        gpu: Compute on the GPU that this process sees.
     """
 
-    def __init__(self, *, timeout_s: float = 60.0, threads: int | None = None) -> None:
+    def __init__(self, *, timeout_s: float = 60.0, threads: int | None = None, gpu: bool = False) -> None:
         self._timeout_s = timeout_s
         self._threads = threads or available_processors()
-        self._networks: dict[tuple[str, int], Network] = {}
-        # One thread: OpenVINO itself uses all processors, and a network answers one caller at a time.
-        self._thread = ThreadPoolExecutor(1, "openvino")
+        self._gpu = gpu
+        self._networks: dict[tuple[str, int], Network | OnnxNetwork] = {}
+        # One thread: a network itself uses all processors, and answers one caller at a time.
+        self._thread = ThreadPoolExecutor(1, "network")
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Compile a version; see `Engine`."""
@@ -41,7 +44,7 @@ class LocalEngine:
             loop = asyncio.get_running_loop()
             frames = usual_frames(manifest)
             self._networks[key] = await loop.run_in_executor(
-                None, _open, folder / MODEL_FILE, self._threads, frames
+                None, _open, folder / MODEL_FILE, self._threads, frames, self._gpu
             )
 
     async def drop(self, model: str, versions: Collection[int]) -> None:
@@ -73,8 +76,8 @@ class LocalEngine:
         return []
 
     def device(self, model: str) -> str:
-        """OpenVINO runs on the processor; see `Engine`."""
-        return "cpu"
+        """Say which of the two computes; see `Engine`."""
+        return "gpu" if self._gpu else "cpu"
 
     async def close(self) -> None:
         """Drop the compiled versions and end the thread."""
@@ -82,24 +85,27 @@ class LocalEngine:
         self._networks.clear()
 
 
-def _open(path: Path, threads: int, frames: list[Size]) -> Network:
+def _open(path: Path, threads: int, frames: list[Size], gpu: bool) -> Network | OnnxNetwork:
     """Compile a network for the usual frames, by running it on them."""
+    answers = [LABELS, CONFIDENCE]
     try:
-        network = Network(path, IMAGE, [LABELS, CONFIDENCE], threads=threads)
+        network: Network | OnnxNetwork = (
+            OnnxNetwork(path, IMAGE, answers) if gpu else Network(path, IMAGE, answers, threads=threads)
+        )
         for frame in frames:
             network.run(np.zeros((1, *frame, 3), np.uint8))
         return network
     except ValueError as error:  # our own words, of names that are not there
-        raise EngineUnavailable(f"OpenVINO cannot load the model: {error}") from error
+        raise EngineUnavailable(f"the engine cannot load the model: {error}") from error
     except RuntimeError as error:
-        log.error("OpenVINO cannot load %s: %s", path, error)
-        raise EngineUnavailable("OpenVINO cannot load the model; the log says why") from error
+        log.error("the engine cannot load %s: %s", path, error)
+        raise EngineUnavailable("the engine cannot load the model; the log says why") from error
 
 
-def _run(network: Network, images: Uint8) -> tuple[Uint8, Uint8]:
+def _run(network: Network | OnnxNetwork, images: Uint8) -> tuple[Uint8, Uint8]:
     try:
         answer = network.run(images)
     except RuntimeError as error:
-        log.error("OpenVINO failed on a tensor %s: %s", images.shape, error)
+        log.error("the engine failed on a tensor %s: %s", images.shape, error)
         raise EngineError("the network failed on this photo") from error
     return answer[LABELS], answer[CONFIDENCE]

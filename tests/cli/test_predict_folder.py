@@ -114,9 +114,33 @@ def test_photos_larger_than_the_gateways_limit_fail(tmp_path: Path, monkeypatch:
     assert "6,144 pixels, the limit is 1,000" in result.output
 
 
-@pytest.mark.parametrize(("package", "words"), [("pyarrow", ["--format", "parquet"]), ("av", ["film.mp4"])])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--ray-workers", "2"], "add --ray ADDRESS"),
+        (["--ray", "auto", "--server", "http://127.0.0.1:1"], "leave --ray or --server out"),
+        (["--ray", "auto", "--ray-workers", "none"], "expected a number such as 8, or 2-64"),
+        (["--ray", "ray://head:10001"], "Ray Client does not do for this"),
+    ],
+)
+def test_a_clusters_options_go_together(photos: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    """What does not go together, or makes no sense, is refused before anything is begun."""
+    result = run(photos, *words, "--out", tmp_path / "o")
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "words"),
+    [
+        ("pyarrow", "batch", ["--format", "parquet"]),
+        ("av", "batch", ["film.mp4"]),
+        ("ray", "ray", ["--ray", "local"]),
+    ],
+)
 def test_missing_packages_are_named_at_once(
-    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, package: str, words: list[str]
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, package: str, extra: str, words: list[str]
 ) -> None:
     """What the last file or the last source needs is asked for before the first photo."""
     publish_colours(tmp_path / "models")
@@ -126,5 +150,5 @@ def test_missing_packages_are_named_at_once(
     result = run(photos, *words, "--out", tmp_path / "o", "--repository", tmp_path / "models")
     assert result.exit_code == 2
     assert f"needs the package {package}" in result.output
-    assert ".[batch]" in result.output
+    assert f".[{extra}]" in result.output
     assert not (tmp_path / "o").exists()

@@ -19,7 +19,7 @@ from tests.docker.files import (
     read_stages,
 )
 
-SERVERS = [file for file in DOCKERFILES if file.name != "trainer.Dockerfile"]
+SERVERS = [file for file in DOCKERFILES if file.stem not in ("cluster", "trainer")]
 
 images = pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.stem)
 servers = pytest.mark.parametrize("file", SERVERS, ids=lambda file: file.stem)
@@ -33,9 +33,9 @@ def is_sent(path: str) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in named)
 
 
-def test_there_are_three() -> None:
-    """Gateway, trainer, and all in one."""
-    assert [file.stem for file in DOCKERFILES] == ["all-in-one", "gateway", "trainer"]
+def test_there_are_four() -> None:
+    """Gateway, all in one, trainer, and the machines of a cluster."""
+    assert [file.stem for file in DOCKERFILES] == ["all-in-one", "cluster", "gateway", "trainer"]
 
 
 @images
@@ -64,7 +64,9 @@ def test_what_is_copied_is_there(file: Path) -> None:
 def test_every_package_goes_along(file: Path) -> None:
     """What one copied package imports of the project is copied too: the rooms below it."""
     copied = {source for stage in read_stages(file) for source in copied_sources(stage)}
-    rooms = {"contract", "cli", "client"} | ({"serving"} if file in SERVERS else {"training", "export"})
+    rooms = {"contract", "cli", "client"} | (
+        {"training", "export"} if file.stem == "trainer" else {"serving"}
+    )
     assert rooms <= copied
 
 
@@ -135,9 +137,10 @@ def test_health_is_asked(file: Path) -> None:
     assert "docker/health.py /health.py" in last.all("COPY")
 
 
-def test_the_trainer_has_no_health() -> None:
-    """A run ends by itself: no check takes it for dead."""
-    assert read_stages(DOCKER / "trainer.Dockerfile")[-1].all("HEALTHCHECK") == ["NONE"]
+@pytest.mark.parametrize("name", ["trainer", "cluster"])
+def test_what_ends_by_itself_has_no_health(name: str) -> None:
+    """No check takes a run for dead."""
+    assert read_stages(DOCKER / f"{name}.Dockerfile")[-1].all("HEALTHCHECK") == ["NONE"]
 
 
 def test_health_reads_the_ports_variables() -> None:

@@ -15,7 +15,7 @@ from serving.telemetry import Telemetry
 from tests.docker.files import DOCKER, ROOT, Part, is_pinned, our_variables, read_documents, settings_of
 
 FOLDER = DOCKER / "kubernetes"
-FOREIGN = {"kustomization", "adapter", "monitor", "kserve"}
+FOREIGN = {"kustomization", "adapter", "monitor", "kserve", "rayjob"}
 """Files whose schemas are not Kubernetes' own."""
 
 OWN = sorted(file for file in FOLDER.glob("*.yaml") if file.stem not in FOREIGN)

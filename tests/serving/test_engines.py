@@ -5,13 +5,17 @@ import socket
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from contract.errors import EngineTimeout, EngineUnavailable, ModelOutputInvalid
+from contract.manifest import CONFIDENCE, IMAGE, LABELS, MODEL_FILE
 from serving.engines.local import LocalEngine
+from serving.engines.onnx import CPU, CUDA, OnnxNetwork
 from serving.engines.triton import TritonEngine
 from serving.segmenter import Segmenter
 from serving.telemetry import Stopwatch
+from serving.triton.backends.onnxruntime.network import Network
 from tests.serving.colours import colour_graph, colour_manifest, draw_photo, publish_colours
 
 FRAME = draw_photo(64, 96)[None]
@@ -32,6 +36,18 @@ def test_local_engine_answers_batches_of_any_shape(tmp_path: Path) -> None:
         return shapes
 
     asyncio.run(infer())
+
+
+def test_onnx_runtime_answers_alike(tmp_path: Path) -> None:
+    """What runs on GPUs gives the same answers, shown on a processor; without a GPU that is said at once."""
+    folder = publish_colours(tmp_path)
+    answers = OnnxNetwork(folder / MODEL_FILE, IMAGE, [LABELS, CONFIDENCE], CPU).run(FRAME)
+    expected = Network(folder / MODEL_FILE, IMAGE, [LABELS, CONFIDENCE], threads=1).run(FRAME)
+    assert all(np.array_equal(answers[name], expected[name]) for name in expected)
+    if CUDA in onnxruntime.get_available_providers():
+        return
+    with pytest.raises(EngineUnavailable, match=r"(?s)has no CUDA.*onnxruntime-gpu"):
+        asyncio.run(LocalEngine(gpu=True).load(colour_manifest(folder, version=1, name="box2seg"), folder))
 
 
 def test_answers_of_the_local_engine_are_kept(tmp_path: Path) -> None:
