@@ -101,9 +101,10 @@ def read_history(model: Path) -> list[Event]:
     A last line without its end is of a writer that was killed: what it says was not done.
 
     Raises:
-        RegistryError: If it cannot be read, or a line is no event; names the line.
+        RegistryError: If it cannot be read, lies where it once did, or a line is no event; names the line.
     """
     path = history_path(model)
+    _check_place(model, path)
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
     except (OSError, ValueError) as error:
@@ -130,8 +131,18 @@ def append_events(model: Path, events: list[Event]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         if not end:  # without its first lines the newest version would answer
-            _sync(path.parent)
-            _sync(path.parent.parent)
+            for folder in path.parents[:3]:  # up to the repository, which may have no registry yet
+                _sync(folder)
+
+
+def _check_place(model: Path, path: Path) -> None:
+    """Without its history a model's newest version would answer, even a rejected one: so look for it."""
+    before = model / REGISTRY
+    if (before / HISTORY_FILE).exists() and not path.exists():
+        raise RegistryError(
+            f"{before}: histories lie beside the models' folders now",
+            hint=f"move it: mkdir -p {path.parents[1]} && mv {before} {path.parent}",
+        )
 
 
 def _sync(folder: Path) -> None:

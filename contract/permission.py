@@ -1,4 +1,4 @@
-"""Whether something may be done to a version as things stand; ask under the registry's lock."""
+"""Whether something may be done to a version as things stand; true while nobody changes the history."""
 
 from pathlib import Path
 

@@ -1,13 +1,8 @@
 """
 What can be done to a version: a new one answers only once the gate let it through.
 
-Each function has the registry to itself while it looks and writes; a second at the same time is refused. Who
-must do more between the look and the writing, such as load the version, does all under the lock:
-
-    with changing(model) as changes:
-        forced = check_promotion(model, version, why=why, force=force)
-        load(version)
-        changes.record(Action.PROMOTE, version, who=who, why=why, forced=forced)
+Each function has the registry to itself while it looks and writes; a second at the same time is refused. A
+server must load the version between the look and the writing, see `serving.promotion`.
 """
 
 from pathlib import Path

@@ -49,9 +49,6 @@ class Accord:
         Raises:
             EngineUnavailable: If one of them cannot; says why.
         """
-        if self._is_kept(name, version):  # nobody drops it, and a rollback waits for no other version's load
-            yield
-            return
         mine = self._fellows.mine(name)
         self._preparing[name, version] += 1
         try:
@@ -66,6 +63,11 @@ class Accord:
             self._preparing[name, version] -= 1
             mine.wanted = sorted(set(mine.wanted) & _counted(self._preparing, name))
             self._fellows.tell()
+
+    def all_have(self, name: str, version: int) -> bool:
+        """Tell whether all workers had a version loaded, and used it, at their last look."""
+        notes = self._fellows.notes(name)
+        return all(version in each.ready and version in each.in_use for each in notes)
 
     def wanted(self, name: str) -> set[int]:
         """Give the versions that this worker or another prepares."""
@@ -88,11 +90,6 @@ class Accord:
         """Give those of these versions that no worker uses; while inside, none begins to."""
         async with self._fellows.alone():
             yield versions - {version for note in self._fellows.notes(name) for version in note.in_use}
-
-    def _is_kept(self, name: str, version: int) -> bool:
-        """Tell whether all workers have a version loaded, and use it."""
-        notes = self._fellows.notes(name)
-        return bool(notes) and all(version in each.ready and version in each.in_use for each in notes)
 
     async def _wait_for(self, notes: Callable[[], list[Note]], name: str, version: int) -> None:
         """Wait until all who write these notes looked once more and have a version ready."""

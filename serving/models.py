@@ -133,6 +133,10 @@ class Models:
         Raises:
             EngineUnavailable: If one of them cannot; says why.
         """
+        line = self._lines.get(name)
+        if line and version in line.in_use() and self._accord.all_have(name, version):
+            yield  # nobody drops it: a rollback waits for no other version's load
+            return
         self._shelf.hurry(name, [version])
         async with self._accord.prepared(name, version):
             yield

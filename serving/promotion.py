@@ -18,9 +18,9 @@ from contract.errors import (
     UnknownModel,
     WriteError,
 )
-from contract.history import Action, Event
+from contract.history import Action, Event, read_history
 from contract.permission import check_canary, check_promotion, check_rollback
-from contract.registry import Changes, State, changing, read_standing
+from contract.registry import Changes, changing
 from serving.models import Models
 from serving.shelf import without_folders
 
@@ -113,14 +113,13 @@ async def reject(models: Models, name: str, version: int, *, who: str, why: str)
         return promotion.reject(model, version, who=who, why=why)
 
 
-def _decided(model: Path) -> dict[int, State]:
-    """Tell where versions stand, but for those of which nothing is decided yet: more may be published."""
-    states = read_standing(model).states
-    return {version: state for version, state in states.items() if state is not State.CANDIDATE}
+def _decided(model: Path) -> list[Event]:
+    """Give all that was decided; more may be published meanwhile."""
+    return [event for event in read_history(model) if event.action is not Action.PUBLISH]
 
 
 @contextmanager
-def _unchanged(model: Path, version: int, before: dict[int, State]) -> Iterator[Changes]:
+def _unchanged(model: Path, version: int, before: list[Event]) -> Iterator[Changes]:
     """
     Have a model's registry to oneself while inside, where all is as it was before.
 

@@ -152,3 +152,15 @@ def test_a_writer_killed_at_any_moment(model: Path) -> None:
     assert len(found) >= said
     append_events(model, [event(7)])
     assert read_history(model)[-1] == event(7)
+
+
+def test_a_history_at_its_former_place_is_not_passed_over(model: Path) -> None:
+    """Without it the newest version would answer; the words say what to type."""
+    append_events(model, [event(1)])
+    former = model / "registry"
+    history_path(model).parent.rename(former)
+    with pytest.raises(RegistryError, match="lie beside the models' folders now") as refused:
+        read_history(model)
+    assert refused.value.hint is not None
+    subprocess.run(refused.value.hint.removeprefix("move it: "), shell=True, check=True)
+    assert read_history(model) == [event(1)]

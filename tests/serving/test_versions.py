@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from contract.collection import collect
 from contract.history import Action, history_path, read_history
 from contract.manifest import MODEL_FILE, Manifest, manifest_sha256, read_manifest
+from contract.promotion import reject
 from contract.registry import State, changing, read_standing
 from contract.verdict import Check, Verdict, report_folder, write_verdict
 from serving.engines.local import LocalEngine
@@ -235,6 +237,24 @@ def test_a_rollback_waits_for_no_load(model: Path, tmp_path: Path) -> None:
     assert refused.status_code == 409
     assert "somebody else changed its versions while version 3 was loaded" in refused.json()["detail"]
     assert read_standing(model).states == {1: State.LIVE, 2: State.REJECTED, 3: State.CANDIDATE}
+
+
+def test_a_version_that_is_removed_while_it_is_loaded(model: Path, tmp_path: Path) -> None:
+    """Rejected and collected meanwhile it is a stranger again, and is not promoted for that."""
+    publish_candidate(tmp_path, 3)
+    engine, answers = WaitingEngine(3), []
+    with administered(tmp_path, engine) as admin:
+        promotion = threading.Thread(
+            target=lambda: answers.append(admin.post(f"{VERSIONS}/3:promote", json=FORCED))
+        )
+        promotion.start()
+        assert engine.began.wait(timeout=30)
+        reject(model, 3, who="bob", why="cows are dogs")
+        collect(model, 3, who="bob")
+        engine.go.set()
+        promotion.join()
+        assert answering(admin) == 1
+    assert [each.status_code for each in answers] == [409]
 
 
 def test_keys_that_may_infer_change_nothing(admin: httpx.Client, tmp_path: Path) -> None:
