@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from serving.batch.items import Trouble
+    from serving.batch.places import Place
     from serving.batch.run import Tally
 
 LINE_EVERY_S = 10.0
@@ -53,7 +53,7 @@ class Count:
         self._said = now
         self._show(tally)
 
-    def conclude(self, tally: Tally, out: Path, report: Path) -> None:
+    def conclude(self, tally: Tally, out: Place, report: Place) -> None:
         """Say what became of all photos."""
         if self._bar is not None:
             self._show(tally)
@@ -109,7 +109,7 @@ class Count:
 
 
 @contextmanager
-def counting(sources: Sequence[str], out: Path, *, quiet: bool) -> Iterator[Count]:
+def counting(sources: Sequence[str], out: Place, *, quiet: bool) -> Iterator[Count]:
     """Show progress while inside; how many photos there are is found out beside it, where that is cheap."""
     count = Count(Console(stderr=True), quiet=quiet)
     if not quiet:
@@ -124,7 +124,7 @@ def counting(sources: Sequence[str], out: Path, *, quiet: bool) -> Iterator[Coun
         count.stop()
 
 
-def _find_total(count: Count, sources: Sequence[str], out: Path) -> None:
+def _find_total(count: Count, sources: Sequence[str], out: Place) -> None:
     from serving.batch.sources import count_items
 
     count.total = count_items(sources, out)

@@ -30,7 +30,7 @@ EXTRAS = {
         "yaml",
     ),
     "sam": ("transformers",),
-    "batch": ("av", "pyarrow"),
+    "batch": ("aiohttp", "av", "fsspec", "pyarrow"),
     "ray": ("ray",),
     "client": ("httpx", "httpx_retries"),
     "export": ("jinja2", "ml_dtypes", "onnx", "onnxruntime", "onnxscript"),

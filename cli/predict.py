@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cli.counting import Count
     from cli.ways import Way
     from serving.batch.ledger import Ledger
+    from serving.batch.places import Place
     from serving.batch.run import Tally
 
 SOME_FAILED = 1
@@ -25,17 +26,24 @@ def predict(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Photos, folders, patterns (`'*/a*.jpg'`), lists (.txt, a path a line), tar and zip"
-            " archives, Parquet tables, videos.",
+            help="Photos, folders, patterns (`'*/a*.jpg'`), lists (.txt, a path or URI a line), tar and zip"
+            " archives, Parquet tables, videos; on this machine or at URIs: s3://, gs://, az://, https://."
+            " A URI of a folder of photos ends in a slash.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the masks; made where there is none.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR|URI", help="Folder for the masks, or an empty prefix of a store: s3://bucket/masks"
+        ),
+    ],
     format: Annotated[
         list[str] | None,
         typer.Option(
             help="May be repeated. For each photo: png (palette PNG of labels), overlay (a picture), rle,"
-            " geojson, npz and others: README. For all together: coco (one COCO file), parquet (a row per"
-            " photo), sheet (the least confident photos).  [default: png]"
+            " geojson, npz and others: README. For all together: coco (one COCO file), panoptic (COCO's"
+            " PNGs and their JSON), parquet (a row per photo), sheet (the least confident photos). Of a"
+            " video: overlay-video (mp4), mask-video (labels, lossless).  [default: png]"
         ),
     ] = None,
     model: Annotated[
@@ -55,6 +63,14 @@ def predict(
             help="Begin anew, without what earlier runs wrote into --out; or go on after them.",
         ),
     ] = False,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the account of what is done is kept, by --out; the same command goes on by it."
+            " [default: in --out; of a URI in ~/.local/state/box2seg, so on the same machine]",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")] = False,
     server: Annotated[
         str | None, typer.Option(metavar="URL", help="Have a server segment: http://127.0.0.1:8000")
@@ -88,25 +104,31 @@ def predict(
     A photo that cannot be read is named and passed over. However the run ends, by Ctrl-C, a full disk or
     a power cut, the same command goes on where it stopped. report.html in --out says what became of all.
 
-    Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, or its files
-    not written, or
-    the cluster was lost; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
+    Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, its files not
+    written, or the cluster lost; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
+
+    A store at a URI is spoken to by its package (s3fs, gcsfs, adlfs), with the credentials that it finds as
+    other programs do, such as in AWS_PROFILE; they are never written down.
 
     Example: box2seg predict holiday/ more.tar --out masks --format png --format overlay
 
     In a cluster: box2seg predict list.txt --out /shared/masks --ray auto --ray-workers 8-64
+
+    Example: box2seg predict s3://bucket/photos/ --out s3://bucket/masks
     """
     from cli.clusters import find_site
     from cli.ways import check_way, engine_way, server_way
+    from serving.batch.sources import are_far
 
     check_way(context, server=server, key=key, repository=repository)
     site = find_site(ray, ray_workers, ray_cpus, ray_gpus, loud=ray_logs, server=server)
     formats = tuple(format or ("png",))
     if server is None:
-        way = engine_way(repository or REPOSITORY, model or MODEL, formats, site)
+        far = are_far([*sources, out])
+        way = engine_way(repository or REPOSITORY, model or MODEL, formats, site, far=far)
     else:
         way = server_way(server, key, model, formats)
-    tally = _predict(sources, out, way, max_failures, fresh=fresh, quiet=quiet)
+    tally = _predict(sources, out, way, max_failures, ledger, fresh=fresh, quiet=quiet)
     if tally.stopped is not None:
         raise typer.Exit(STOPPED)
     if tally.failed:
@@ -114,25 +136,41 @@ def predict(
 
 
 def _predict(
-    sources: list[str], out: Path, way: Way, max_failures: str | None, *, fresh: bool, quiet: bool
+    sources: list[str],
+    destination: str,
+    way: Way,
+    max_failures: str | None,
+    folder: Path | None,
+    *,
+    fresh: bool,
+    quiet: bool,
 ) -> Tally:
     """Work the batch off with progress on stderr, and say what came of it."""
     import asyncio
 
     from cli.counting import counting
+    from serving.batch.account import destination_of
     from serving.batch.budget import read_budget
     from serving.batch.fresh import begin_anew
     from serving.batch.ledger import Ledger
     from serving.batch.run import Batch
-    from serving.batch.sources import check_places, find_items
+    from serving.batch.sources import check_places, find_items, videos_among
     from serving.batch.together import check_packages
+    from serving.batch.together.videos import check_free, check_videos
 
     budget = read_budget(max_failures)
+    out = destination_of(destination)
     check_places(sources, out)
     check_packages(way.outputs)
+    videos = videos_among(sources)
+    check_videos(way.outputs, videos)
     if fresh:
-        begin_anew(out, dict(way.suffixes))
-    with Ledger(out, way.identity, way.outputs) as ledger, counting(sources, out, quiet=quiet) as count:
+        begin_anew(out, way.suffixes, folder=folder)
+    with (
+        Ledger(out, way.identity, way.outputs, folder=folder) as ledger,
+        counting(sources, out, quiet=quiet) as count,
+    ):
+        check_free(ledger, videos)
 
         async def work_off() -> Tally:
             async with way.segmenting(ledger) as segment:
@@ -140,11 +178,11 @@ def _predict(
                 return await batch.work_off(find_items(sources, out))
 
         tally = asyncio.run(work_off())
-        _conclude(tally, ledger, way, count)
+        _conclude(tally, ledger, way, count, videos)
         return tally
 
 
-def _conclude(tally: Tally, ledger: Ledger, way: Way, count: Count) -> None:
+def _conclude(tally: Tally, ledger: Ledger, way: Way, count: Count, videos: list[Place]) -> None:
     """Write what is made of all photos together, and say what became of them."""
     from contract.errors import DataError
     from serving.batch.items import SUFFIXES
@@ -154,6 +192,6 @@ def _conclude(tally: Tally, ledger: Ledger, way: Way, count: Count) -> None:
     if not tally.settled:
         raise DataError("no photos found", hint=f"photos end in {', '.join(SUFFIXES)}")
     if tally.stopped is None:
-        write_together(ledger, way.classes, way.identity)
+        write_together(ledger, way.classes, way.identity, videos)
     report = write_report(ledger, way.classes, way.identity, tally)
     count.conclude(tally, ledger.out, report)

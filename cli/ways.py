@@ -72,7 +72,9 @@ def check_way(
         raise ConfigurationError("a key is for a server, and none is named", hint="add --server URL")
 
 
-def engine_way(repository: Path, model: str, formats: tuple[str, ...], site: Site | None = None) -> Way:
+def engine_way(
+    repository: Path, model: str, formats: tuple[str, ...], site: Site | None = None, *, far: bool = False
+) -> Way:
     """
     Segment by a model's live version, in this process or in those of a cluster.
 
@@ -81,6 +83,7 @@ def engine_way(repository: Path, model: str, formats: tuple[str, ...], site: Sit
         model: Its name.
         formats: The outputs asked for, as typed.
         site: The cluster, if it is to be one.
+        far: Photos come from URIs, or masks go there.
 
     Raises:
         UnknownFormat, UnknownModel, ManifestError: As `choose_outputs` and `live_version` do.
@@ -105,14 +108,14 @@ def engine_way(repository: Path, model: str, formats: tuple[str, ...], site: Sit
         if site is not None:
             return cluster_segment(site, version, outputs, max_pixels, ledger)
         maker = Maker(outputs, manifest.classes, ledger.admits)
-        return local_segment(LocalEngine(), version, maker, max_pixels)
+        return local_segment(LocalEngine(), version, maker, max_pixels, far=far)
 
     return Way(
         Identity(manifest.name, manifest.version, manifest.files[MODEL_FILE], outputs.names),
         outputs,
         suffixes,
         manifest.classes,
-        photos_at_once(),
+        photos_at_once(far=far),
         segmenting,
     )
 
@@ -155,7 +158,7 @@ async def _ask(client: AsyncClient, card: Card, outputs: Outputs, read: Read, ke
     data = await asyncio.to_thread(read)
     files = {}
     telling = _telling(outputs)
-    for name in dict.fromkeys((*outputs.suffixes, telling)):
+    for name in dict.fromkeys((*outputs.answered, telling)):
         fetched = await client.fetch_made(data, format=name, model=card.name)
         _check_version(fetched.version, card)
         files[name] = fetched.content
@@ -179,9 +182,13 @@ def _check_version(version: int, card: Card) -> None:
 
 def _keep(keep: Keep, files: dict[str, bytes], telling: str, card: Card, outputs: Outputs) -> None:
     from serving.batch.findings import Finding, Product
+    from serving.batch.lengths import read_labels
+    from serving.batch.panoptic import derive
 
     size, areas = (_of_labels if telling == "png" else _of_run_lengths)(files[telling], card.classes)
     rle = files["rle"] if outputs.needs_rle else None
+    if len(outputs.answered) < len(outputs.suffixes):
+        files |= derive(outputs, read_labels(files["rle"]), card.classes)
     keep(Product(files, Finding(size, card.version, areas, rle=rle)))
 
 

@@ -50,7 +50,6 @@ Every error that box2seg raises on purpose.
 """
 
 import errno
-from pathlib import Path
 from typing import Any
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -326,11 +325,11 @@ class WriteError(Box2SegError):
     A file could not be written.
 
     Args:
-        path: The file.
+        path: The file, or what to call the place where it goes.
         refused: What the system said; on a full disk it names no file by itself.
     """
 
-    def __init__(self, path: Path, refused: OSError) -> None:
+    def __init__(self, path: object, refused: OSError) -> None:
         super().__init__(
             f"{path}: cannot be written ({refused.strerror or refused})",
             hint="make room there, or write elsewhere" if refused.errno in FULL else None,

@@ -12,7 +12,7 @@ from contract.errors import WriteError
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: object) -> Iterator[None]:
     """
     Name the file that is being written, where the system refuses.
 

@@ -4,15 +4,14 @@ import errno
 import logging
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
 from contract.errors import Box2SegError, ClusterError, WriteError
-from contract.files import written_whole
 from serving.batch.claims import Claim
 from serving.batch.findings import Failure, Finding, Product
 from serving.batch.items import stem
 from serving.batch.ledger import Ledger
 from serving.batch.pictures import draw_remains
+from serving.batch.places import Place, written
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class Attempt:
     def keep(self, product: Product) -> None:
         """Write the photo's files, each whole or not at all."""
         for name, target in self._targets().items():
-            with written_whole(target) as stream:
+            with written(target) as stream:
                 stream.write(product.files[name])
         self._finding = product.finding
 
@@ -95,7 +94,7 @@ class Attempt:
             raise error
         return find_reason(error, self.claim.item.origin)
 
-    def _targets(self) -> dict[str, Path]:
+    def _targets(self) -> dict[str, Place]:
         return self.ledger.outputs.targets(self.ledger.out, stem(self.claim.item.name))
 
 

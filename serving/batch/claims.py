@@ -1,16 +1,15 @@
 """Whether a photo that was found is to be segmented: by what the ledger knows of it and of its name."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from serving.batch.findings import Failure, Finding
 from serving.batch.items import Item, Stamp, Trouble, stem
 from serving.batch.outputs import Outputs
+from serving.batch.places import Place, is_taken
 
 Change = tuple[str, tuple[Any, ...]]
 
@@ -46,7 +45,9 @@ class Verdict:
     trouble: Trouble | None = None
 
 
-def judge(database: sqlite3.Connection, outputs: Outputs, out: Path, item: Item, run: int) -> Claim | Verdict:
+def judge(
+    database: sqlite3.Connection, outputs: Outputs, out: Place, item: Item, run: int
+) -> Claim | Verdict:
     """
     Tell what is to be done with a photo, and write it down.
 
@@ -109,7 +110,7 @@ def failed(claim: Claim, failure: Failure) -> Iterator[Change]:
 
 
 def _judge_new(
-    database: sqlite3.Connection, outputs: Outputs, out: Path, item: Item, run: int
+    database: sqlite3.Connection, outputs: Outputs, out: Place, item: Item, run: int
 ) -> Claim | Verdict:
     other = database.execute(BY_STEM, (stem(item.name),)).fetchone()
     if other is not None:
@@ -119,7 +120,7 @@ def _judge_new(
     if outputs.is_reserved(stem(item.name)):
         return _refused(item, "its masks would take the place of the batch's own files; rename the photo")
     for target in outputs.targets(out, stem(item.name)).values():
-        if os.path.lexists(target):
+        if is_taken(target):
             return _refused(item, f"{target} is there already, and not of this batch; name another --out")
     _begin(database, item, run)
     return Claim(item)

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS pictures (
     name TEXT PRIMARY KEY, state TEXT NOT NULL, confidence REAL NOT NULL, jpeg BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS troubles (origin TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS made (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 PRAGMAS = (
@@ -71,9 +72,7 @@ def asking(path: Path) -> Iterator[None]:
 def _translated(path: Path, error: sqlite3.Error) -> DataError | WriteError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where, not what
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return DataError(
-            f"{path.parent.parent}: another run writes there now", hint="wait for it, or name another --out"
-        )
+        return DataError(f"{path}: another run writes there now", hint="wait for it, or name another --out")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return DataError(f"{path}: is damaged ({error})", hint="name another --out")
     numbers = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}

@@ -12,14 +12,17 @@ from typing import Any, Self
 
 from contract.errors import Box2SegError
 from serving.batch import claims
+from serving.batch.account import FILE as FILE
+from serving.batch.account import check_free, ledger_file, mark
 from serving.batch.claims import Claim, Verdict
 from serving.batch.database import asking, open_database
 from serving.batch.findings import Failure, Finding
 from serving.batch.identity import Identity
 from serving.batch.items import Found, Trouble
 from serving.batch.outputs import Outputs
+from serving.batch.places import Place
+from serving.batch.remote import Remote
 
-FILE = Path(".box2seg", "ledger.sqlite")
 FLUSH_EVERY_S = 1.0
 
 SHOWN = {"done": 24, "failed": 60}
@@ -36,16 +39,20 @@ class Ledger:
         out: The folder.
         identity: What its masks are of.
         outputs: Where they lie.
+        folder: Where ledgers lie; None as `ledger_file` says.
 
     Raises:
-        DataError: If the folder was begun with another model or other outputs, or another run writes there.
+        DataError: If the folder was begun with another model or other outputs, or another run writes there,
+            or, at a URI, something is there that no ledger knows.
         WriteError: If it cannot be written.
     """
 
-    def __init__(self, out: Path, identity: Identity, outputs: Outputs) -> None:
+    def __init__(
+        self, out: Place, identity: Identity, outputs: Outputs, *, folder: Path | None = None
+    ) -> None:
         self.out = out
         self.outputs = outputs
-        self.path = out / FILE
+        self.path = ledger_file(out, folder)
         self._lock = threading.RLock()
         self._changes: deque[Change] = deque()
         self._begun = self._flushed = time.monotonic()
@@ -53,6 +60,8 @@ class Ledger:
         self._database = open_database(self.path)
         try:
             self.run = self._begin(identity)
+            if isinstance(out, Remote):
+                mark(out, identity.to_json())
             self._threshold = self._least_confident()
         except Box2SegError:
             self._database.close()
@@ -96,6 +105,15 @@ class Ledger:
         """Write down that a photo has no masks, and why."""
         self._changes.extend(claims.failed(claim, failure))
         self._photos += 1
+
+    def note_made(self, name: str) -> None:
+        """Write down that a file in the folder is the batch's own, before it is made."""
+        self._changes.append(("INSERT OR IGNORE INTO made VALUES (?)", (name,)))
+        self.flush()
+
+    def has_made(self, name: str) -> bool:
+        """Tell whether a file in the folder is the batch's own."""
+        return any(self.rows("SELECT 1 FROM made WHERE name = ?", name))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -152,6 +170,8 @@ class Ledger:
         with self.transaction():
             before = self._execute("SELECT content FROM identity").fetchone()
             if before is None:
+                if isinstance(self.out, Remote):
+                    check_free(self.out)
                 self._execute("INSERT INTO identity VALUES (?)", (identity.to_json(),))
             else:
                 identity.check_same(before[0], self.out)

@@ -17,6 +17,7 @@ from contract.processors import available_processors
 from serving.admission import Admission
 from serving.batch.findings import Finding, Keep, Product, Read
 from serving.batch.outputs import Outputs
+from serving.batch.panoptic import derive
 from serving.batch.pictures import draw_small
 from serving.batch.run import Segment
 from serving.engines import Engine
@@ -29,9 +30,18 @@ WAITING = 2
 """While the network works on one photo, each processor has another to decode or write, and these wait."""
 
 
-def photos_at_once() -> int:
-    """Give how many photos to work on at any time, by the processors that this process may use."""
-    return available_processors() + WAITING
+JOURNEYS = 16
+"""Photos that are on their way from or to a URI, where most of the time passes, while others are computed."""
+
+
+def photos_at_once(*, far: bool = False) -> int:
+    """
+    Give how many photos to work on at any time, by the processors that this process may use.
+
+    Args:
+        far: Photos come from URIs, or masks go there.
+    """
+    return available_processors() + WAITING + far * JOURNEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,9 @@ class Maker:
 
     def make(self, photo: Uint8, segmentation: Segmentation) -> Product:
         """Give a photo's files and what is kept of it; the photo is (H, W, 3) uint8 RGB."""
-        forms = [*self.outputs.suffixes, *(["rle"] if self.outputs.needs_rle else [])]
+        forms = [*self.outputs.answered, *(["rle"] if self.outputs.needs_rle else [])]
         files = {name: find_format(name).encode(photo, segmentation, self.classes) for name in forms}
+        files |= derive(self.outputs, segmentation.labels, self.classes)
         confidence = _confidence(segmentation)
         finding = Finding(
             segmentation.size,
@@ -67,7 +78,7 @@ class Maker:
 
 @asynccontextmanager
 async def local_segment(
-    engine: Engine, version: Version, maker: Maker, max_pixels: int = MAX_PIXELS
+    engine: Engine, version: Version, maker: Maker, max_pixels: int = MAX_PIXELS, *, far: bool = False
 ) -> AsyncIterator[Segment]:
     """
     Give what segments a photo in this process.
@@ -77,15 +88,16 @@ async def local_segment(
         version: The published version to use.
         maker: Makes what is asked for.
         max_pixels: Photos with more are refused.
+        far: Photos come from URIs, or masks go there.
 
     Raises:
         EngineError: If the engine cannot load the version.
     """
     manifest = version.manifest
-    with ThreadPoolExecutor(available_processors(), "pixels") as threads:
+    with ThreadPoolExecutor(available_processors() + far * JOURNEYS, "pixels") as threads:
         try:
             await engine.load(manifest, version.folder)
-            segmenter = Segmenter(engine, threads, Admission(places=photos_at_once()))
+            segmenter = Segmenter(engine, threads, Admission(places=photos_at_once(far=far)))
             yield lambda read, keep: segment_photo(segmenter, manifest, maker, max_pixels, read, keep)
         finally:
             await engine.close()

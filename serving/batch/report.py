@@ -5,14 +5,13 @@ import html
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from contract.classes import VOID, ClassMap
-from contract.files import written_whole
 from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
 from serving.batch.outputs import REPORT, TOGETHER
+from serving.batch.places import Place, last_name, written
 from serving.batch.run import Tally
 
 MOST_FAILURES = 1000
@@ -47,7 +46,7 @@ td img { max-height: 8rem; min-width: 4rem; }
 """
 
 
-def write_report(ledger: Ledger, classes: ClassMap, identity: Identity, tally: Tally) -> Path:
+def write_report(ledger: Ledger, classes: ClassMap, identity: Identity, tally: Tally) -> Place:
     """
     Write the report beside the masks; gives its path.
 
@@ -62,7 +61,7 @@ def write_report(ledger: Ledger, classes: ClassMap, identity: Identity, tally: T
     """
     path = ledger.out / REPORT
     parts = (_head(ledger, identity, tally), _classes(ledger, classes), _failures(ledger), _doubtful(ledger))
-    with written_whole(path) as stream:
+    with written(path) as stream:
         for part in parts:
             for text in part:
                 stream.write(text.encode("utf-8", "replace"))
@@ -71,7 +70,7 @@ def write_report(ledger: Ledger, classes: ClassMap, identity: Identity, tally: T
 
 
 def _head(ledger: Ledger, identity: Identity, tally: Tally) -> Iterator[str]:
-    title = f"{_text(identity.model)} version {identity.version} over {_text(ledger.out.resolve().name)}"
+    title = f"{_text(identity.model)} version {identity.version} over {_text(last_name(ledger.out))}"
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
     yield f"<meta name=viewport content='width=device-width'><style>{STYLE}</style><body><h1>{title}</h1>"
     if tally.stopped is not None:

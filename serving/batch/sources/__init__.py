@@ -5,17 +5,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import unquote
 
 from contract.errors import DataError
-from serving.batch.items import Found, file_item, is_photo, printable
+from serving.batch.items import Found, file_item, inside, is_photo, printable
+from serving.batch.places import LOCAL, Place, place_of
+from serving.batch.remote import Remote
 from serving.batch.sources.folder import find_in_folder
-from serving.batch.sources.lists import find_in_list
+from serving.batch.sources.links import look_up
+from serving.batch.sources.lists import count_in_list, find_in_list, first_in_list
+from serving.batch.sources.prefix import find_by_pattern, find_in_prefix, is_pattern
 from serving.batch.sources.table import find_in_table
 from serving.batch.sources.tar import find_in_tar
 from serving.batch.sources.video import find_in_video
-from serving.batch.sources.zip import find_in_zip
+from serving.batch.sources.zip import count_in_zip, find_in_zip
+from serving.batch.uris import is_uri, is_web
 
-Find = Callable[[Path], Iterator[Found]]
+Find = Callable[[Place], Iterator[Found]]
+Count = Callable[[Path], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,87 +34,118 @@ class Kind:
         name: What to call it.
         suffixes: What it ends in.
         find: Gives what is in it, one after the other.
-        counted: Going through it is cheap, so that it can be counted beforehand.
+        count: Counts them beforehand, where that is cheap.
         package: What it is read with, where that may not be installed.
     """
 
     name: str
     suffixes: tuple[str, ...]
     find: Find
-    counted: bool
+    count: Count | None = None
     package: str | None = None
 
 
+VIDEO = Kind("a video", (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"), find_in_video, package="av")
 KINDS = (
-    Kind("a list of photos", (".txt",), find_in_list, counted=True),
+    Kind("a list of photos", (".txt",), find_in_list, count_in_list),
     Kind(
         "a tar archive",
         (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"),
         find_in_tar,
-        counted=False,
     ),
-    Kind("a zip archive", (".zip",), find_in_zip, counted=True),
-    Kind("a Parquet table", (".parquet",), find_in_table, counted=False, package="pyarrow"),
-    Kind(
-        "a video",
-        (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"),
-        find_in_video,
-        counted=False,
-        package="av",
-    ),
+    Kind("a zip archive", (".zip",), find_in_zip, count_in_zip),
+    Kind("a Parquet table", (".parquet",), find_in_table, package="pyarrow"),
+    VIDEO,
 )
 
 
-def check_places(places: Sequence[str], out: Path) -> None:
+def check_places(places: Sequence[str], out: Place) -> None:
     """
     Make sure that each place can be looked into; photos that are missing are found out later.
 
     Raises:
         DataError: If one is not there, or holds the folder for the masks itself.
-        ModuleNotFoundError: If a package is missing that one is read with.
+        DependencyMissing, ModuleNotFoundError: If a package is missing that one is read with.
     """
-    for place in places:
-        path = Path(place)
-        if path.is_dir() and path.resolve() == out.resolve():
+    for words in places:
+        place = place_of(words)
+        if _is_same(place, out):
             raise DataError(f"{place}: masks would lie among the photos", hint="name another --out")
-        if not (path.exists() or _is_pattern(place) or is_photo(place)):
-            raise DataError(f"{place}: no such file or folder")
-        if (kind := _kind_of(path)) is not None and kind.package is not None:
+        if not (_is_pattern(place, words) or is_photo(place.name)):
+            _check_there(place)
+        if (kind := _kind_of(place)) is not None and kind.package is not None:
             import_module(kind.package)
 
 
-def find_items(places: Sequence[str], out: Path) -> Iterator[Found]:
+def find_items(places: Sequence[str], out: Place) -> Iterator[Found]:
     """
     Give the photos of places, one after the other.
 
     Args:
-        places: Photos, folders, patterns such as "*/a*.jpg", lists, archives, tables and videos.
+        places: Photos, folders, patterns such as "*/a*.jpg", lists, archives, tables and videos, by paths or
+            URIs.
         out: The folder for the masks, into which no look is taken.
 
     Raises:
-        ModuleNotFoundError: If a package is missing that one is read with.
+        DependencyMissing, ModuleNotFoundError: If a package is missing that one is read with.
     """
-    for place in places:
-        yield from _find_in(Path(place), place, out)
+    for words in places:
+        place = place_of(words)
+        if isinstance(place, Remote):
+            yield from _find_remote(place, words, out)
+        else:
+            yield from _find_local(place, out)
 
 
-def count_items(places: Sequence[str], out: Path) -> int | None:
+def count_items(places: Sequence[str], out: Place) -> int | None:
     """Count what `find_items` gives; None where that would be as long as reading all of it."""
-    kinds = [_kind_of(Path(place)) for place in places]
-    if any(kind is not None and not kind.counted for kind in kinds):
-        return None
-    return sum(1 for _ in find_items(places, out))
+    total = 0
+    for words in places:
+        place = place_of(words)
+        if isinstance(place, Remote):
+            return None
+        kind = _kind_of(place)
+        if kind is not None and kind.count is None:
+            return None
+        total += kind.count(place) if kind and kind.count else sum(1 for _ in _find_local(place, out))
+    return total
 
 
-def _find_in(path: Path, place: str, out: Path) -> Iterator[Found]:
+def are_far(places: Sequence[str]) -> bool:
+    """Tell whether some of the places are at URIs, or the photos of a list, by its first line."""
+    return any(_is_far(place) or _is_far(first_in_list(Path(place))) for place in places)
+
+
+def videos_among(places: Sequence[str]) -> list[Place]:
+    """Give those of the places that are videos."""
+    found = [place_of(words) for words in places if not words.endswith("/")]
+    return [place for place in found if _kind_of(place) is VIDEO]
+
+
+def _is_far(words: str) -> bool:
+    return is_uri(words) and not words.lower().startswith(LOCAL)
+
+
+def _find_local(path: Path, out: Place) -> Iterator[Found]:
     if path.is_dir():
         yield from find_in_folder(path, out)
     elif (kind := _kind_of(path)) is not None:
         yield from kind.find(path)
-    elif not path.exists() and _is_pattern(place):
-        yield from _find_by_pattern(place)
+    elif not path.exists() and glob.has_magic(str(path)):
+        yield from _find_by_pattern(str(path))
     else:
         yield file_item(path, printable(path.name))
+
+
+def _find_remote(place: Remote, uri: str, out: Place) -> Iterator[Found]:
+    if is_pattern(uri):
+        yield from find_by_pattern(uri, out)
+    elif _is_prefix(place, uri):
+        yield from find_in_prefix(place, out)
+    elif (kind := _kind_of(place)) is not None:
+        yield from kind.find(place)
+    else:
+        yield from look_up([(place, inside(printable(unquote(place.name))) or "photo")])
 
 
 def _find_by_pattern(pattern: str) -> Iterator[Found]:
@@ -121,13 +159,35 @@ def _find_by_pattern(pattern: str) -> Iterator[Found]:
             yield file_item(root / found, printable(found))
 
 
-def _is_pattern(place: str) -> bool:
-    return glob.has_magic(place)
+def _is_pattern(place: Place, words: str) -> bool:
+    return is_pattern(words) if isinstance(place, Remote) else glob.has_magic(str(place))
 
 
-def _kind_of(path: Path) -> Kind | None:
-    name = path.name.lower()
+def _is_prefix(place: Remote, uri: str) -> bool:
+    """Tell whether a URI is a folder's: by its last slash, or by what its file system says of it."""
+    if uri.endswith("/") or is_photo(place.name) or _kind_of(place) is not None:
+        return uri.endswith("/")
+    return not is_web(uri) and place.is_folder()
+
+
+def _check_there(place: Place) -> None:
+    try:
+        there = place.exists()
+    except OSError as error:
+        raise DataError(f"{place}: cannot be read ({error.strerror or error})") from error
+    if not there:
+        raise DataError(f"{place}: no such file or folder")
+
+
+def _is_same(place: Place, out: Place) -> bool:
+    if isinstance(place, Remote) or isinstance(out, Remote):
+        return str(place) == str(out)
+    return place.is_dir() and place.resolve() == out.resolve()
+
+
+def _kind_of(place: Place) -> Kind | None:
+    name = place.name.lower()
     for kind in KINDS:
-        if name.endswith(kind.suffixes) and path.is_file():
+        if name.endswith(kind.suffixes) and (isinstance(place, Remote) or place.is_file()):
             return kind
     return None

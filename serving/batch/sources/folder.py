@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from serving.batch.items import Found, Trouble, file_item, is_photo, printable
+from serving.batch.places import Place
+from serving.batch.remote import Remote
 
-Place = tuple[int, int]
+Number = tuple[int, int]
 """A folder's device and number there."""
 
 
-def find_in_folder(folder: Path, out: Path) -> Iterator[Found]:
+def find_in_folder(folder: Path, out: Place) -> Iterator[Found]:
     """
     Give a folder's photos as the system lists them, links followed.
 
@@ -21,11 +23,11 @@ def find_in_folder(folder: Path, out: Path) -> Iterator[Found]:
     Yields:
         Items named by their path below the folder; a Trouble for each folder that cannot be read.
     """
-    inner, outer = _place(folder), _place(out)
+    inner, outer = _number(folder), None if isinstance(out, Remote) else _number(out)
     yield from _walk(str(folder), "", {inner} if inner else set(), outer)
 
 
-def _walk(folder: str, name: str, above: set[Place], out: Place | None) -> Iterator[Found]:
+def _walk(folder: str, name: str, above: set[Number], out: Number | None) -> Iterator[Found]:
     """Go through one folder; `above` are those that it lies in, so that a link back to them ends."""
     try:
         entries = os.scandir(folder)
@@ -36,9 +38,9 @@ def _walk(folder: str, name: str, above: set[Place], out: Place | None) -> Itera
         for entry in entries:
             inner = f"{name}{entry.name}"
             if _is_folder(entry):
-                place = _place(Path(entry.path))
-                if place != out and place not in above:
-                    below = {*above, place} if place else above
+                number = _number(Path(entry.path))
+                if number != out and number not in above:
+                    below = {*above, number} if number else above
                     yield from _walk(entry.path, f"{inner}/", below, out)
             elif is_photo(entry.name):
                 yield file_item(Path(entry.path), printable(inner))
@@ -51,7 +53,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _place(path: Path) -> Place | None:
+def _number(path: Path) -> Number | None:
     try:
         status = path.stat()
     except OSError:

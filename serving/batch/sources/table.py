@@ -7,6 +7,9 @@ from typing import Any
 
 from contract.errors import DataError
 from serving.batch.items import Found, Item, Trouble, check_length, file_item, inside, printable
+from serving.batch.places import Place, seekable
+from serving.batch.sources.links import Link, look_up, resolve
+from serving.batch.uris import is_uri
 
 AT_ONCE = 16
 """Rows in memory."""
@@ -16,23 +19,28 @@ PATHS = ("path", "file_name", "filename", "file", "image_path")
 """Columns that are looked for, in this order."""
 
 
-def find_in_table(path: Path) -> Iterator[Found]:
+def find_in_table(path: Place) -> Iterator[Found]:
     """
     Give the photos of a Parquet table in its order, row by row.
 
     A column of bytes, or of Hugging Face's {bytes, path}, is called image, bytes, content or data; one of
-    paths, relative to the table's folder, path, file_name or file. Photos are named by their path where there
-    is one, else table.parquet/000000000 and on.
+    URIs, or of paths relative to the table's folder, path, file_name or file. Photos are named by their path
+    where there is one, else table.parquet/000000000 and on.
 
     Raises:
+        DependencyMissing: If a package is missing that speaks to a URI.
         ModuleNotFoundError: Without the package pyarrow; it comes with the extra "batch".
         DataError: If there is no such column; names those there are.
     """
+    return look_up(_resolved(path))
+
+
+def _resolved(path: Place) -> Iterator[Found | Link]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as table:
+        with seekable(path) as stream, pq.ParquetFile(stream) as table:
             names = table.schema_arrow.names
             content = next((name for name in BYTES if name in names), None)
             places = next((name for name in PATHS if name in names), None)
@@ -51,7 +59,7 @@ def find_in_table(path: Path) -> Iterator[Found]:
         yield Trouble(str(path), f"is damaged or no Parquet table ({error})")
 
 
-def _item(table: Path, number: int, content: Any, place: Any) -> Found:
+def _item(table: Place, number: int, content: Any, place: Any) -> Found | Link:
     row = f"{table.name}/{number:09d}"
     if isinstance(content, dict):  # as Hugging Face's data sets keep images
         content, place = content.get("bytes"), content.get("path") or place
@@ -59,8 +67,14 @@ def _item(table: Path, number: int, content: Any, place: Any) -> Found:
     if isinstance(content, bytes):
         return Item(name or row, f"{table}/{number:09d}", partial(_checked, content))
     if isinstance(place, str):
-        return file_item(table.parent / place, name or printable(place.lstrip("/")).replace("..", "_"))
+        return _item_of_place(table.parent, place, name)
     return Trouble(f"{table}/{number:09d}", "has neither bytes nor a path")
+
+
+def _item_of_place(folder: Place, place: str, name: str | None) -> Found | Link:
+    if is_uri(place) or not isinstance(folder, Path):
+        return resolve(folder, place)
+    return file_item(folder / place, name or printable(place.lstrip("/")).replace("..", "_"))
 
 
 def _checked(content: bytes) -> bytes:

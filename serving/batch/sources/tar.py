@@ -5,16 +5,16 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from contract.errors import InvalidImage
 from serving.batch.items import Found, Item, Stamp, Trouble, check_length, inside, is_photo
+from serving.batch.places import Place, streamed
 
 DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError)
 NANOSECONDS = 10**9
 
 
-def find_in_tar(path: Path) -> Iterator[Found]:
+def find_in_tar(path: Place) -> Iterator[Found]:
     """
     Give the photos of a tar archive in its order, reading it once from front to back.
 
@@ -22,7 +22,7 @@ def find_in_tar(path: Path) -> Iterator[Found]:
     a Trouble.
     """
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with streamed(path) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined] # tarfile would keep each for good
                 if member.isreg() and is_photo(member.name):
@@ -38,7 +38,7 @@ def _has_ended(archive: tarfile.TarFile) -> bool:
     return archive.fileobj is not None and archive.fileobj.tell() > archive.offset
 
 
-def _item(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Found:
+def _item(path: Place, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Found:
     name = inside(member.name)
     origin = f"{path}/{member.name}"
     if name is None:

@@ -3,34 +3,41 @@
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from contract.errors import InvalidImage
 from serving.batch.items import Found, Item, Stamp, Trouble, check_length, inside, is_photo
+from serving.batch.places import Place, seekable
 
 ENCRYPTED = 0x1
 """The bit of a member's flags."""
 
 
-def find_in_zip(path: Path) -> Iterator[Found]:
+def find_in_zip(path: Place) -> Iterator[Found]:
     """
     Give the photos of a zip archive in its order.
 
     A member is unfolded to the length that the archive's list says, and no further.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        yield Trouble(str(path), f"is no zip archive that can be read ({error})")
-        return
-    with archive:
+    with ExitStack() as opened:
+        try:
+            archive = opened.enter_context(zipfile.ZipFile(opened.enter_context(seekable(path))))
+        except (OSError, zipfile.BadZipFile) as error:
+            yield Trouble(str(path), f"is no zip archive that can be read ({_words(error)})")
+            return
         for member in archive.infolist():
             if not member.is_dir() and is_photo(member.filename):
                 yield _item(path, archive, member)
 
 
-def _item(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Found:
+def count_in_zip(path: Path) -> int:
+    """Give how many photos and troubles a zip archive has, by its list."""
+    return sum(1 for _ in find_in_zip(path))
+
+
+def _item(path: Place, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Found:
     name = inside(member.filename)
     origin = f"{path}/{member.filename}"
     if name is None:
@@ -49,3 +56,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
             return stream.read(member.file_size)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise InvalidImage(f"is damaged in the archive ({error})") from error
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

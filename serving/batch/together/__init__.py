@@ -1,20 +1,27 @@
 """Files for all photos together, made from the ledger in the order of names, whatever the run's order was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 
 from contract.classes import ClassMap
 from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
 from serving.batch.outputs import TOGETHER, Outputs
+from serving.batch.places import Place
 from serving.batch.together.coco import write_coco
+from serving.batch.together.panoptic import write_panoptic
 from serving.batch.together.parquet import write_parquet
 from serving.batch.together.sheet import write_sheet
+from serving.batch.together.videos import write_videos
 
-Write = Callable[[Path, Ledger, ClassMap, Identity], None]
+Write = Callable[[Place, Ledger, ClassMap, Identity], None]
 
-WRITERS: dict[str, Write] = {"coco": write_coco, "parquet": write_parquet, "sheet": write_sheet}
+WRITERS: dict[str, Write] = {
+    "coco": write_coco,
+    "panoptic": write_panoptic,
+    "parquet": write_parquet,
+    "sheet": write_sheet,
+}
 
 PACKAGES = {"parquet": "pyarrow"}
 """What a file is written with, where that may not be installed."""
@@ -32,9 +39,17 @@ def check_packages(outputs: Outputs) -> None:
             import_module(PACKAGES[name])
 
 
-def write_together(ledger: Ledger, classes: ClassMap, identity: Identity) -> list[Path]:
+def write_together(
+    ledger: Ledger, classes: ClassMap, identity: Identity, videos: Sequence[Place] = ()
+) -> list[Place]:
     """
-    Write the files that were asked for; gives their paths.
+    Write the files that were asked for; gives those for all photos.
+
+    Args:
+        ledger: What became of each photo, and which formats were asked for.
+        classes: What the labels mean.
+        identity: The model's.
+        videos: Those among the sources.
 
     Raises:
         WriteError: If one cannot be written; what was there stays.
@@ -45,4 +60,6 @@ def write_together(ledger: Ledger, classes: ClassMap, identity: Identity) -> lis
         path = ledger.out / TOGETHER[name]
         WRITERS[name](path, ledger, classes, identity)
         paths.append(path)
+    if ledger.outputs.videos:
+        write_videos(ledger, classes, list(videos))
     return paths

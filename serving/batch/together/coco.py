@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from contract.classes import BACKGROUND, IGNORE, ClassMap
-from contract.files import written_whole
 from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
+from serving.batch.places import Place, written
 
 PHOTOS = "SELECT name, height, width FROM photos WHERE state = 'done' ORDER BY name"
 MASKS = "SELECT name, rle FROM masks ORDER BY name"
 
+Entry = dict[str, Any]
+Entries = Iterator[Entry]
 
-def write_coco(path: Path, ledger: Ledger, classes: ClassMap, identity: Identity) -> None:
+
+def write_coco(path: Place, ledger: Ledger, classes: ClassMap, identity: Identity) -> None:
     """
     Write a COCO instances file; photos and annotations are numbered from 1, in the order of names.
 
@@ -27,29 +29,38 @@ def write_coco(path: Path, ledger: Ledger, classes: ClassMap, identity: Identity
     Raises:
         WriteError: If it cannot be written.
     """
+    with written(path) as stream:
+        images = list_images(ledger.rows(PHOTOS))
+        write_lists(stream, identity, _categories(classes), images, _annotations(ledger))
+
+
+def write_lists(
+    stream: BinaryIO, identity: Identity, categories: list[Entry], images: Entries, annotations: Entries
+) -> None:
+    """Write what all of COCO's files are: a heading, categories, images and annotations, entry by entry."""
     info = {"description": f"box2seg: {identity.model} version {identity.version}"}
-    with written_whole(path) as stream:
-        stream.write(b'{"info": ' + _text(info))
-        stream.write(b', "categories": ' + _text(_categories(classes)))
-        for key, entries in (("images", _images(ledger)), ("annotations", _annotations(ledger))):
-            stream.write(f',\n"{key}": ['.encode())
-            for number, entry in enumerate(entries):
-                stream.write((b",\n" if number else b"\n") + _text(entry))
-            stream.write(b"]")
-        stream.write(b"}\n")
+    stream.write(b'{"info": ' + _text(info))
+    stream.write(b', "categories": ' + _text(categories))
+    for key, entries in (("images", images), ("annotations", annotations)):
+        stream.write(f',\n"{key}": ['.encode())
+        for number, entry in enumerate(entries):
+            stream.write((b",\n" if number else b"\n") + _text(entry))
+        stream.write(b"]")
+    stream.write(b"}\n")
 
 
-def _categories(classes: ClassMap) -> list[dict[str, Any]]:
+def list_images(photos: Iterator[tuple[Any, ...]]) -> Entries:
+    """Give COCO's entries of photos, which are rows of name, height and width, numbered from 1."""
+    for number, (name, height, width) in enumerate(photos, 1):
+        yield {"id": number, "file_name": name, "height": height, "width": width}
+
+
+def _categories(classes: ClassMap) -> list[Entry]:
     labels = [*range(BACKGROUND + 1, len(classes)), IGNORE]
     return [{"id": label, "name": classes.name(label)} for label in labels]
 
 
-def _images(ledger: Ledger) -> Iterator[dict[str, Any]]:
-    for number, (name, height, width) in enumerate(ledger.rows(PHOTOS), 1):
-        yield {"id": number, "file_name": name, "height": height, "width": width}
-
-
-def _annotations(ledger: Ledger) -> Iterator[dict[str, Any]]:
+def _annotations(ledger: Ledger) -> Entries:
     number = 0
     for image, (_, rle) in enumerate(ledger.rows(MASKS), 1):  # each photo that is done has one
         for annotation in json.loads(rle)["annotations"]:

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from contract.classes import ClassMap
-from contract.files import written_whole
 from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
+from serving.batch.places import Place, written
 
 ROWS = 1000
 """Written at a time."""
@@ -20,7 +19,7 @@ PHOTOS = (
 )
 
 
-def write_parquet(path: Path, ledger: Ledger, classes: ClassMap, identity: Identity) -> None:
+def write_parquet(path: Place, ledger: Ledger, classes: ClassMap, identity: Identity) -> None:
     """
     Write a table with the columns name, height, width, model, version, confidence, areas and masks.
 
@@ -50,7 +49,7 @@ def write_parquet(path: Path, ledger: Ledger, classes: ClassMap, identity: Ident
             ("masks", pa.list_(mask)),
         ]
     )
-    with written_whole(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+    with written(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         for rows in _portions(ledger.rows(PHOTOS)):
             writer.write_table(pa.Table.from_pylist([_row(row, identity) for row in rows], schema=schema))
 

@@ -1,15 +1,14 @@
 """A contact sheet of the photos that the model was least sure of."""
 
 import io
-from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from contract.classes import ClassMap
-from contract.files import written_whole
 from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
 from serving.batch.pictures import SIDE
+from serving.batch.places import Place, written
 
 COLUMNS = 6
 GAP = 6
@@ -20,7 +19,7 @@ PAPER, INK = (255, 255, 255), (30, 30, 30)
 PICTURES = "SELECT name, confidence, jpeg FROM pictures WHERE state = 'done' ORDER BY confidence, name"
 
 
-def write_sheet(path: Path, ledger: Ledger, classes: ClassMap, identity: Identity) -> None:
+def write_sheet(path: Place, ledger: Ledger, classes: ClassMap, identity: Identity) -> None:
     """
     Draw the least confident photos with their masks, the least sure one first.
 
@@ -45,5 +44,5 @@ def write_sheet(path: Path, ledger: Ledger, classes: ClassMap, identity: Identit
         with Image.open(io.BytesIO(jpeg)) as picture:
             sheet.paste(picture, (left, top + CAPTION))
         pen.text((left, top), f"{confidence:.2f}  {name[-LETTERS:]}", INK)
-    with written_whole(path) as stream:
+    with written(path) as stream:
         sheet.save(stream, "JPEG", quality=90)

@@ -15,7 +15,7 @@ from contract.errors import Box2SegError, DataError
 from contract.images import decode_image
 from serving.batch import items
 from serving.batch.items import Found, Item, Trouble, inside, stem
-from serving.batch.sources import check_places, count_items, find_items
+from serving.batch.sources import are_far, check_places, count_items, find_items
 from tests.serving.batch.filling import add_member, fill, pack
 from tests.serving.colours import draw_photo, encode
 
@@ -197,6 +197,27 @@ def test_places_that_are_not_there_are_named(tmp_path: Path) -> None:
     check_places([str(tmp_path), str(tmp_path / "none.jpg"), "none*.jpg"], tmp_path / "out")
     with pytest.raises(DataError, match=r"none\.tar: no such file or folder"):
         check_places([str(tmp_path / "none.tar")], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("place", "far"),
+    [
+        ("s3://bucket/a/", True),
+        ("far.txt", True),
+        ("near.txt", False),
+        ("a.png", False),
+        ("file:///a.png", False),
+        ("none.txt", False),
+    ],
+)
+def test_what_is_far_is_known_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, far: bool
+) -> None:
+    """URIs, and lists of them, are worked on by more threads, as these wait."""
+    monkeypatch.chdir(tmp_path)
+    Path("far.txt").write_text("# photos\nhttps://host/a.png\n")
+    Path("near.txt").write_text("a.png\nhttps://host/a.png\n")
+    assert are_far(["b.png", place]) is far
 
 
 def test_what_is_cheap_is_counted(folder: Path) -> None:
