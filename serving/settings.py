@@ -1,5 +1,6 @@
 """What can be set from outside: read from the environment once, at the door."""
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,6 +14,8 @@ from contract.processors import available_processors
 PREFIX = "BOX2SEG_"
 
 MIB = 2**20
+
+ROOT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 ROUTE = r"^(/[A-Za-z0-9._~:@-]+)+$"
 
@@ -37,6 +40,16 @@ class Settings(BaseSettings):
     def _check_engine(self) -> Self:
         if self.triton_url and self.engine != "triton":
             raise ValueError("a Triton's address goes with the engine triton alone")
+        return self
+
+    @model_validator(mode="after")
+    def _check_roots(self) -> Self:
+        for name, folder in (*self.jobs_roots.items(), *self.jobs_out_roots.items()):
+            if not ROOT_NAME.fullmatch(name) or not folder.is_absolute():
+                raise ValueError(
+                    f"a root of jobs has a name of letters, digits, hyphens and low lines, and a whole path; "
+                    f"got {name!r}: {str(folder)!r}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -152,6 +165,33 @@ class Settings(BaseSettings):
 
     watch_every_s: float = Field(default=1.0, gt=0)
     """How often the repository is looked at for newly published versions [s]."""
+
+    jobs_folder: Path | None = None
+    """Where jobs lie, with their account; where not given, the server takes none."""
+
+    jobs_roots: dict[str, Path] = {}
+    """
+    Folders whose photos jobs may name, by the names they have there: {"photos": "/data/photos"}. Links that lead
+    out of them are not followed.
+    """
+
+    jobs_out_roots: dict[str, Path] = {}
+    """Folders below which jobs may leave their results, in new folders, by the names they have there."""
+
+    jobs_max_bytes: int = Field(default=2 * 1024 * MIB, gt=0)
+    """Archives with more bytes are refused; each photo in them may be as long as any other body [bytes]."""
+
+    jobs_receive_timeout_s: float = Field(default=3600.0, gt=0)
+    """How long an archive may take to come; 408 then [s]."""
+
+    jobs_free_bytes: int = Field(default=1024 * MIB, ge=0)
+    """So much of the disk stays free: archives are refused, and jobs wait, rather than fill it [bytes]."""
+
+    jobs_per_key: int = Field(default=8, gt=0)
+    """Jobs that a key may have queued or running; one more is 429."""
+
+    jobs_keep_s: float = Field(default=86_400.0, gt=0)
+    """So long after its end a job is removed with its result [s]."""
 
     def processors(self) -> int:
         """Give how many processors one worker may keep busy."""

@@ -93,7 +93,8 @@ class Attempt:
         """
         if isinstance(error, ClusterError) or (isinstance(error, WriteError) and not _is_by_name(error)):
             raise error
-        return find_reason(error, self.claim.item.origin)
+        reason = find_reason(error, self.claim.item.origin)
+        return reason.removeprefix(f"{self.ledger.out.resolve()}/")  # a report may go to strangers
 
     def _targets(self) -> dict[str, Path]:
         return self.ledger.outputs.targets(self.ledger.out, stem(self.claim.item.name))

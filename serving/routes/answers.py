@@ -33,6 +33,7 @@ HEADERS: dict[str, Part] = {
         "description": "With `application/octet-stream`: a label's type.",
         "schema": {"const": "uint8"},
     },
+    "Location": {"description": "Where to ask after it.", "schema": TEXT},
     "Retry-After": {"description": "When to ask again [s].", "schema": AMOUNT},
     "WWW-Authenticate": {"description": "How to bring a key.", "schema": {"const": "Bearer"}},
 }
