@@ -70,6 +70,7 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
     routes = [route for room in rooms for route in room.router.routes]
     clouds = vertex.make_router(settings, routes)
     routes = [*routes, *clouds.routes]
+    app.state.routes = routes
     for router in (*(room.router for room in rooms), clouds):
         app.include_router(router)
     page.mount_files(app)

@@ -171,8 +171,8 @@ class Settings(BaseSettings):
 
     jobs_roots: dict[str, Path] = {}
     """
-    Folders whose photos jobs may name, by the names they have there: {"photos": "/data/photos"}. Links that lead
-    out of them are not followed.
+    Folders whose photos jobs may name, by the names they have there: {"photos": "/data/photos"}. Links that
+    lead out of them are not followed.
     """
 
     jobs_out_roots: dict[str, Path] = {}

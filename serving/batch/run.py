@@ -18,7 +18,7 @@ AHEAD = 16
 """Photos written down as begun at once: one look at the disk for all of them."""
 
 MOST_BYTES = 64 * 2**20
-"""Of photos that can be read only once; when they come to so many, no more are read before these are worked on."""
+"""Of photos that can be read only once: so many are in memory before any of them is worked on."""
 
 PAUSE_S = 0.5
 """After so long what was found is given on, however few are to be segmented."""

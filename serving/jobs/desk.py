@@ -126,9 +126,9 @@ class Desk:
         """Give what failed in a job."""
         return await _in_thread(self.register.failures, job.id, at_most=at_most)
 
-    async def end(self, id: str, holder: Holder) -> Job | None:
+    async def end(self, id: str, holder: Holder) -> Job:
         """
-        Cancel a job, or remove one that has ended; gives it where it stays known.
+        Cancel a job, or remove one that has ended; gives it as it is then, or was.
 
         Raises:
             UnknownJob: If there is none, or not for whoever asks.
@@ -136,7 +136,7 @@ class Desk:
         job = await self.find(id, holder)
         if not job.is_active:
             await _in_thread(self._forget, job)
-            return None
+            return job
         if await _in_thread(self.register.want_no_more, id):
             await _in_thread(self.remove_files, job)
         else:

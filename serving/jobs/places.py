@@ -1,4 +1,4 @@
-"""Where a job's photos lie: in its archive, or under folders that the operator allows and nothing leads out of."""
+"""Where a job's photos lie: in its archive, or under folders that the operator allows; no link leads out."""
 
 import os
 import stat
@@ -68,7 +68,7 @@ def find_place(words: str, roots: Mapping[str, Path]) -> Place:
 
 def find_out(words: str, roots: Mapping[str, Path]) -> Path:
     """
-    Give the folder for results that a client names; it must be new, and the one that it lies in must be there.
+    Give the folder for results that a client names; the one that it lies in must be there.
 
     Raises:
         InvalidParameter: If there is no such root, or no such folder can be made.

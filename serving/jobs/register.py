@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -131,7 +131,7 @@ class Register:
             ).fetchall()
         return [Trouble(*row) for row in rows]
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> Mapping[str, int]:
         """Count jobs by state."""
         with self._lock:
             rows = dict(self._execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall())
@@ -180,12 +180,13 @@ class Register:
     def note(
         self, id: str, progress: Progress, troubles: Iterable[Trouble], *, version: int, news: bool
     ) -> bool:
-        """Write down how far a job is; tells whether it is still wanted. `news`: this run brought something."""
+        """Write down how far a job is, and whether this run brought news; tells if it is still wanted."""
         with self._changing():
             values = asdict(progress)
             names = ", ".join(f"{name} = ?" for name in values)
             self._execute(
-                f"UPDATE jobs SET {names}, version = ?, starts = CASE WHEN ? THEN 0 ELSE starts END WHERE id = ?",
+                f"UPDATE jobs SET {names}, version = ?, starts = CASE WHEN ? THEN 0 ELSE starts END"
+                " WHERE id = ?",
                 *values.values(),
                 version,
                 news,

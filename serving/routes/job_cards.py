@@ -35,8 +35,8 @@ class JobQuestion(BaseModel):
 
     formats: FormatNames = []
     """
-    What to make, with commas between: formats of single photos, and `coco`, `parquet` and `sheet` for all
-    together. Where left out, `png`.
+    What to make, with commas between: formats of single photos, and `coco`, `parquet` and `sheet` for
+    all together. Where left out, `png`.
     """
 
     model: Text = None
@@ -70,7 +70,7 @@ class PlacesQuestion(BaseModel):
     """Stop when more photos fail: `20`, or `5%` of them. Where left out, never."""
 
     result: Text = None
-    """A new folder for the results, with its root's name before it; where left out, they become an archive."""
+    """A new folder for results, with its root's name before it; where left out, they become an archive."""
 
     def order(self, default_model: str) -> JobOrder:
         """Give what is wanted."""
@@ -84,8 +84,8 @@ class PhotoCounts:
     """
     How many photos there are, and what became of them.
 
-    `total` is not known before the end where that would be as long as reading all: in tar archives. `twice`
-    were named more than once.
+    `total` is not known before the end where that would be as long as reading all: in tar archives.
+    `twice` were named more than once.
     """
 
     total: int | None
@@ -99,9 +99,9 @@ class JobCard:
     """
     One job.
 
-    `key` is the name of the key that handed it in, `share` the part that is settled, `left_s` the time that is
-    left at the present speed [s], `expires` when it is removed with its result, `reason` why it failed or
-    waits. `result` is where its result is: a path of this server, or a folder that it was asked to use.
+    `key` is the name of the key that handed it in, `share` the part that is settled, `left_s` the time that
+    is left at the present speed [s], `expires` when it is removed with its result, `reason` why it failed
+    or waits. `result` is where its result is: a path of this server, or a folder that it was asked to use.
     """
 
     id: str

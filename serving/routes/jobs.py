@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from contract.errors import InvalidParameter, RequestError
+from contract.errors import InvalidParameter, NoSuchRange, RequestError
 from serving.jobs.desk import Desk
 from serving.jobs.job import Job
 from serving.routes.answers import Part, Responses, refusals, with_headers
@@ -44,9 +44,9 @@ Id = Annotated[
 BODY: Part = {
     "requestBody": {
         "required": True,
-        "description": "A zip or tar archive of photos, packed or not, whatever its Content-Type; or JSON that "
-        "names places which the server's operator allows, and then what is wanted too, with nothing behind the "
-        "question mark.",
+        "description": "A zip or tar archive of photos, packed or not, whatever its Content-Type; or JSON "
+        "that names places which the server's operator allows, and says what is wanted, with nothing behind "
+        "the question mark.",
         "content": {
             **{media_type: {"schema": BINARY} for media_type in ARCHIVES},
             "application/json": {"schema": PlacesQuestion.model_json_schema()},
@@ -61,17 +61,20 @@ TAKEN: Responses = {
     **refusals(404, 406, 409, 413, 415, 422, 429, 503, 507),
 }
 REMOVED: Responses = {
-    200: {"description": "It was queued or running and is cancelled; its files are gone, and nobody waits."},
-    204: {"description": "It had ended, and is removed with its result."},
+    200: {
+        "description": "Where it was queued or running, it is cancelled and its files are gone; where it had "
+        "ended, it is removed with its result, and this is the last that is known of it."
+    },
     **refusals(404, 422),
 }
 RESULT: Responses = {
     200: {
-        "description": "A zip archive: the masks, files for all photos together, and `report.html`. `Range` gives "
-        "a part of it, as 206.",
+        "description": "A zip archive: the masks, files for all photos together, and `report.html`. `Range` "
+        "gives a part of it, as 206.",
         "content": {RESULT_TYPE: {"schema": BINARY}},
     },
-    **refusals(404, 409, 422),
+    206: {"description": "The part asked for.", "content": {RESULT_TYPE: {"schema": BINARY}}},
+    **refusals(404, 409, 416, 422),
 }
 
 
@@ -93,7 +96,7 @@ async def create_job(
     if is_json(first):
         if question.model_fields_set:
             raise InvalidParameter(
-                f"{', '.join(sorted(question.model_fields_set))}: stands in the JSON of a job that names places"
+                f"{', '.join(sorted(question.model_fields_set))}: stands in the JSON where places are named"
             )
         data = await _all_of(first, chunks)
         order = checked_words(PlacesQuestion, parse_object(data)).order(default)
@@ -122,11 +125,10 @@ async def get_job(id: Id, desk: TheDesk, holder: TheHolder) -> JobStatus:
     return await _status(await desk.find(id, holder), desk)
 
 
-@router.delete("/{id}", responses=REMOVED, response_model=JobStatus)
-async def delete_job(id: Id, desk: TheDesk, holder: TheHolder) -> Any:
+@router.delete("/{id}", responses=REMOVED)
+async def delete_job(id: Id, desk: TheDesk, holder: TheHolder) -> JobStatus:
     """Cancel a job; one that has ended is removed with its result."""
-    job = await desk.end(id, holder)
-    return Response(status_code=HTTPStatus.NO_CONTENT) if job is None else await _status(job, desk)
+    return await _status(await desk.end(id, holder), desk)
 
 
 @router.get("/{id}/result", response_class=FileResponse, responses=RESULT)
@@ -155,9 +157,7 @@ class Download(FileResponse):
 
         await super().__call__(scope, receive, watch)
         if is_refused:
-            error = InvalidParameter(
-                "Range: the result has no such part", hint="leave Range out for all of it"
-            )
+            error = NoSuchRange("Range: the result has no such part", hint="leave Range out for all of it")
             await problem_response(error, self._request)(scope, receive, send)
 
 
