@@ -22,7 +22,7 @@ LOCK = "runner.lock"
 LOOK_EVERY_S = 0.5
 """For new jobs, for those that are not wanted any more, and for a place that another worker left."""
 
-SWEEP_EVERY_S = 5.0
+SWEEP_EVERY_S = 2.0
 ROOM_EVERY_S = 5.0
 AGAIN_S = 10.0
 """After so long a job that found no room goes on."""
