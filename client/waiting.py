@@ -108,7 +108,7 @@ class Client:
         max_failures: str | None = None,
     ) -> Job:
         """
-        Hand in photos, a folder or a zip or tar archive of them, to be segmented behind all that somebody waits for.
+        Hand in photos, a folder or a zip or tar archive of them, to be segmented behind all others.
 
         Args:
             photos: The path; a folder is packed first.

@@ -2,10 +2,12 @@
 
 import os
 import stat
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from contract.errors import ImageTooLarge, InvalidImage, InvalidParameter
 from serving.batch.items import Found, Item, Stamp, Trouble, is_photo, printable
@@ -14,6 +16,15 @@ from serving.batch.sources.tar import find_in_tar
 from serving.batch.sources.zip import find_in_zip
 
 TAR, ZIP = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"), (".zip",)
+
+UNFOLDED, UNFOLDED_LEAST = 20, 2**30
+"""Tar archives may unfold to so many times their length, or so many bytes; photos hardly do at all."""
+
+MOST_LIST_BYTES = 2**25
+"""Of a zip archive: about 300,000 photos."""
+
+LIST_SIZE = 5
+"""Its place in what zipfile knows of an archive's end."""
 
 OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 """A pipe under a photo's name is not waited for."""
@@ -123,11 +134,23 @@ def _find_in(place: Place, out: Path, most_bytes: int) -> Iterator[Found]:
         rules = Rules(make, lambda link: Path(os.path.realpath(link)).is_relative_to(place.root))
         yield from find_in_folder(place.path, out, rules)
     elif name.endswith(ZIP):
-        yield from find_in_zip(place.path)
+        yield from _find_in_zip(place.path)
     elif name.endswith(TAR):
-        yield from find_in_tar(place.path)
+        yield from find_in_tar(
+            place.path, most_bytes=max(UNFOLDED * place.path.stat().st_size, UNFOLDED_LEAST)
+        )
     else:
         yield make(place.path, printable(place.path.name))
+
+
+def _find_in_zip(path: Path) -> Iterator[Found]:
+    """Give the photos of a zip archive whose list is not too long: all of it is read into memory."""
+    with path.open("rb") as stream:
+        end: list[Any] | None = zipfile._EndRecData(stream)  # type: ignore[attr-defined] # as ZipFile finds it
+    if end is not None and end[LIST_SIZE] > MOST_LIST_BYTES:
+        yield Trouble(str(path), f"has a list of more than {MOST_LIST_BYTES:,} bytes; send several archives")
+        return
+    yield from find_in_zip(path)
 
 
 def _shown(found: Found, place: Place, most_bytes: int) -> Found:

@@ -61,7 +61,7 @@ def test_c6_a_job_beside_people(office: House, archive: bytes, seen: Seen) -> No
 
 @pytest.mark.case("F5")
 def test_f5_a_job_is_cancelled(office: House, archive: bytes, tmp_path: Path, seen: Seen) -> None:
-    """A job in the middle is stopped within 5 s, nothing of it is left, and nothing more is computed for it."""
+    """A job in the middle is stopped within 5 s, nothing of it is left, nothing more is computed."""
     job = hand_in(office.client, archive, formats="png,overlay")
     wait_until(lambda: status_of(office.client, job)["photos"]["done"] > 20)
     begin = time.monotonic()

@@ -1,8 +1,10 @@
 """Jobs over HTTP, by the real gateway: handed in, asked after, cancelled, fetched, and gone in the end."""
 
+import gzip
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,8 +181,32 @@ def test_archives_stay_in_their_folder(client: httpx.Client, tmp_path: Path) -> 
     assert str(tmp_path) not in json.dumps(status)
 
 
+def test_archives_that_unfold_without_end_are_left(client: httpx.Client) -> None:
+    """Of an archive that is a bomb no more is read than photos can be, and no list that is too long."""
+    stream, photo = io.BytesIO(), encode(draw_photo())
+    with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1) as squeezed:
+        squeezed.write(tar_head("good.png", len(photo)) + photo.ljust(-(-len(photo) // 512) * 512, b"\0"))
+        squeezed.write(tar_head("bomb.txt", 2**40) + bytes(2**20))
+    status = ended(client, hand_in(client, stream.getvalue()))
+    assert (status["photos"]["done"], status["photos"]["failed"]) == (1, 1)
+    assert "unfolds to more than" in status["failures"][0]["reason"]
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number in range(600):
+            archive.writestr(f"{'x' * 60_000}{number}.png", b"")
+    status = ended(client, hand_in(client, stream.getvalue()))
+    assert (status["state"], "list of more than" in status["failures"][0]["reason"]) == ("failed", True)
+
+
+def tar_head(name: str, size: int) -> bytes:
+    """Give the head of a file in a tar archive that claims to be so long."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
 def test_cancelled_it_is_stopped_and_gone(client: httpx.Client, tmp_path: Path) -> None:
-    """F5: a running job is stopped within 5 s and leaves no file, and so is one that waits."""
+    """F5: a running job is stopped within 5 s and leaves no file; so is one that waits."""
     job = hand_in(client, zipped(fill(tmp_path / "many", 900)), formats="overlay")
     next_job = hand_in(client, zipped(fill(tmp_path / "few", 2)))
     wait_until(lambda: status_of(client, job)["photos"]["done"] > 0)
@@ -237,7 +263,7 @@ KEYS = {"alice": (INFER,), "bob": (INFER,), "root": (INFER, ADMIN)}
 
 
 def test_limits_are_kept(repository: Path, tmp_path: Path) -> None:
-    """Too long an archive, one job too many for a key, and a disk without room are refused, and leave nothing."""
+    """Too long an archive, one job too many, and a disk without room are refused, and leave nothing."""
     archive = zipped(fill(tmp_path / "mine", 500))
     limits = {"jobs_max_bytes": len(archive), "jobs_per_key": 1}
     with office(repository, tmp_path, **limits) as client:

@@ -1,4 +1,4 @@
-"""Jobs outlive the gateway: killed or ended in the middle, the next goes on, and one worker at a time works."""
+"""Jobs outlive the gateway: killed or ended in the middle, the next goes on, one worker at a time."""
 
 import os
 import signal
