@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contract.errors import ConfigurationError
 from contract.images import MAX_PIXELS
@@ -208,6 +208,11 @@ def read_settings(**given: object) -> Settings:
     chosen = {name: value for name, value in given.items() if value is not None}
     try:
         return Settings(**chosen)  # type: ignore[arg-type] # pydantic checks the values
+    except SettingsError as error:  # such as {"photos": without its end
+        field = str(error).partition('"')[2].partition('"')[0]
+        raise ConfigurationError(
+            f"{_variable(field)}: is no JSON", hint='such as {"photos": "/data/photos"}'
+        ) from error
     except ValidationError as error:
         problems = "; ".join(_problem(each["loc"], each["msg"], each["input"]) for each in error.errors())
         raise ConfigurationError(problems, hint=f"there are {', '.join(_variables())}") from error

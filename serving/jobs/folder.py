@@ -1,10 +1,11 @@
 """A job's own folder: its archive as it comes, its masks while they are made, and its result."""
 
+import fcntl
 import os
 import shutil
-import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,20 @@ class JobFolder:
     def result(self) -> Path:
         """The archive of results."""
         return self.path / "result.zip"
+
+    @property
+    def coming(self) -> Path:
+        """The archive while it comes."""
+        return self.path / "coming"
+
+    def is_coming(self) -> bool:
+        """Tell whether a worker that lives writes the archive."""
+        with suppress(FileNotFoundError), self.coming.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     def archive(self) -> Path | None:
         """Give the archive that was handed in, if any was."""
@@ -98,8 +113,9 @@ class Intake:
         self._unlooked = LOOK_EVERY_BYTES
         try:
             folder.path.mkdir(mode=0o700)
-            self._path = folder.path / "coming"
+            self._path = folder.coming
             self._stream = self._path.open("wb", buffering=0)
+            fcntl.flock(self._stream, fcntl.LOCK_EX)  # as long as somebody writes it
         except OSError as error:
             raise no_room() from error
 
@@ -185,13 +201,6 @@ def no_room() -> OutOfRoom:
 def is_full(error: BaseException | None) -> bool:
     """Tell whether the disk was full, so that the same may go well later."""
     return isinstance(error, OSError) and error.errno in FULL
-
-
-def leftovers(root: Path, known: set[str], *, older_than_s: float) -> Iterator[JobFolder]:
-    """Give folders that no job has any more, such as those of jobs struck out by a server that was killed."""
-    for path in root.iterdir():
-        if path.is_dir() and path.name not in known and path.stat().st_mtime < time.time() - older_than_s:
-            yield JobFolder(path)
 
 
 def _files(folder: Path) -> Iterator[Path]:

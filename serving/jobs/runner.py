@@ -24,6 +24,9 @@ LOOK_EVERY_S = 0.5
 
 SWEEP_EVERY_S = 2.0
 ROOM_EVERY_S = 5.0
+BEGINNING_S = 10.0
+"""After so long the archive of a job that is handed in is written by somebody, or by nobody any more."""
+
 AGAIN_S = 10.0
 """After so long a job that found no room goes on."""
 
@@ -190,7 +193,7 @@ class Runner:
         return words
 
     async def _sweep(self) -> None:
-        """Remove jobs whose time is over."""
+        """Remove jobs whose time is over, and those that came in part."""
         if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
             return
         self._swept_at = time.monotonic()
@@ -198,11 +201,12 @@ class Runner:
 
     def _remove_old(self) -> None:
         settings, now = self.desk.settings, time.time()
-        limits = now - settings.jobs_keep_s, now - 2 * settings.jobs_receive_timeout_s
+        limits = now - settings.jobs_keep_s, now - BEGINNING_S
         for job in self.desk.register.over(before=limits[0], received_before=limits[1]):
-            log.info("job %s is removed, as its time is over", job.id)
-            self.desk.folder(job).remove()
-            self.desk.register.forget(job.id)
+            folder = self.desk.folder(job)
+            if not folder.is_coming():  # else a worker that was killed left it
+                folder.remove()
+                self.desk.register.forget(job.id)
 
     def _tidy(self) -> None:
         """Finish what a server that was killed had begun to remove."""

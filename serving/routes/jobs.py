@@ -14,7 +14,7 @@ from contract.errors import InvalidParameter, NoSuchRange, RequestError
 from serving.jobs.desk import Desk
 from serving.jobs.job import Job
 from serving.routes.answers import Part, Responses, refusals, with_headers
-from serving.routes.bodies import BINARY, is_form, is_json, parse_object, refuse_compressed
+from serving.routes.bodies import BINARY, LOOKED_AT, is_form, is_json, parse_object, refuse_compressed
 from serving.routes.changes import checked_words
 from serving.routes.job_cards import (
     SHOWN_FAILURES,
@@ -175,7 +175,7 @@ async def _first_of(chunks: AsyncIterator[bytes]) -> bytes:
     first = b""
     async for chunk in chunks:
         first += chunk
-        if first.strip():
+        if first.strip() or len(first) >= LOOKED_AT:
             break
     return first
 
