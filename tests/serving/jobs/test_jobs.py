@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import socket
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -304,3 +305,15 @@ def test_metrics_count_jobs(client: httpx.Client, tmp_path: Path) -> None:
     assert 'box2seg_jobs{state="partial"} 1.0' in said
     assert 'box2seg_job_photos_total{outcome="done"} 9.0' in said
     assert 'box2seg_job_photos_total{outcome="failed"} 1.0' in said
+
+
+def test_half_an_archive_is_no_job(client: httpx.Client, tmp_path: Path) -> None:
+    """Who hangs up while an archive comes leaves nothing behind."""
+    host, port = client.base_url.host, client.base_url.port
+    assert port is not None
+    with socket.create_connection((host, port)) as connection:
+        head = f"POST {JOBS} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9000000\r\n\r\n"
+        connection.sendall(head.encode() + b"PK\3\4" + bytes(2_000_000))
+        wait_until(lambda: any((tmp_path / "jobs").glob("*/coming")))
+    wait_until(lambda: [path for path in (tmp_path / "jobs").iterdir() if path.is_dir()] == [])
+    assert client.get(JOBS).json()["jobs"] == []
