@@ -14,7 +14,7 @@ from serving.batch.items import Trouble
 from serving.batch.outputs import choose_outputs
 from serving.batch.together import check_packages
 from serving.gateway import Gateway
-from serving.jobs.folder import Intake, JobFolder, check_room
+from serving.jobs.folder import Intake, JobFolder, check_room, portions
 from serving.jobs.job import Holder, Job, Order, new_job
 from serving.jobs.places import Place, find_out, find_place
 from serving.jobs.register import Register
@@ -23,9 +23,6 @@ from serving.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-PORTION = 2**20
-"""Of an archive, written at once."""
 
 CANCEL_S, LOOK_EVERY_S = 5.0, 0.1
 
@@ -89,7 +86,7 @@ class Desk:
         intake: Intake | None = None
         try:
             intake = await _in_thread(Intake, self.folder(job), free_bytes=self.settings.jobs_free_bytes)
-            async for portion in _portions(chunks):
+            async for portion in portions(chunks):
                 await _in_thread(intake.write, portion)
             await _in_thread(intake.finish)
             await _in_thread(self.register.queue, job.id)
@@ -249,17 +246,6 @@ def _make_new(out: Path, words: str) -> None:
         raise OutOfRoom(
             f"the server cannot make {words!r} ({error.strerror})", hint="ask whoever runs this server"
         ) from error
-
-
-async def _portions(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Give what comes in portions that are worth a trip to a thread."""
-    portion = bytearray()
-    async for chunk in chunks:
-        portion += chunk
-        if len(portion) >= PORTION:
-            yield bytes(portion)
-            portion.clear()
-    yield bytes(portion)
 
 
 async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

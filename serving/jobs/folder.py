@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,9 @@ from serving.batch.outputs import OWN
 
 LOOK_EVERY_BYTES = 2**24
 """Written between two looks at the disk."""
+
+PORTION = 2**20
+"""Of an archive, written at once."""
 
 KINDS = {
     b"PK\x03\x04": ".zip",
@@ -156,6 +159,17 @@ class Intake:
         """Remove what came."""
         self._stream.close()
         self._folder.remove()
+
+
+async def portions(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give what comes in portions that are worth a trip to a thread."""
+    portion = bytearray()
+    async for chunk in chunks:
+        portion += chunk
+        if len(portion) >= PORTION:
+            yield bytes(portion)
+            portion.clear()
+    yield bytes(portion)
 
 
 def archive_kind(path: Path) -> str:

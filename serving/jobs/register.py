@@ -4,13 +4,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from contract.errors import ConfigurationError, OutOfRoom, RateLimited, UnknownJob
+from contract.errors import ConfigurationError, RateLimited, UnknownJob
 from serving.batch.items import Trouble
+from serving.jobs.change import Change
 from serving.jobs.job import ACTIVE, SHOWN, Holder, Job, Progress, State, job_of_row
 
 FILE = "jobs.sqlite"
@@ -234,36 +234,8 @@ class Register:
         with self._changing():
             self._execute(statement, *values)
 
-    def _changing(self) -> "_Change":
-        return _Change(self._database, self._lock)
+    def _changing(self) -> Change:
+        return Change(self._database, self._lock)
 
     def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         return self._database.execute(statement, values)
-
-
-class _Change:
-    """All that is done inside is kept together, and nobody comes between."""
-
-    def __init__(self, database: sqlite3.Connection, lock: threading.Lock) -> None:
-        self._database = database
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        try:
-            self._database.execute("COMMIT" if error is None else "ROLLBACK")
-        except sqlite3.OperationalError as refused:
-            with suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            raise OutOfRoom(
-                "the server cannot write its account of jobs", hint="try again later"
-            ) from refused
-        finally:
-            self._lock.release()

@@ -1,19 +1,17 @@
 """Works jobs off, one after the other, in one of a server's workers at a time."""
 
 import asyncio
-import fcntl
 import logging
-import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from contract.errors import Box2SegError, EngineUnavailable, OutOfRoom, WriteError
 from serving.jobs.desk import Desk
 from serving.jobs.folder import JobFolder, check_room, is_full
 from serving.jobs.job import Job
+from serving.jobs.lock import holding
 from serving.jobs.work import Run
 
 log = logging.getLogger(__name__)
@@ -219,21 +217,6 @@ class Runner:
 
     def _is_leaving(self) -> bool:
         return self.desk.gateway.leaving.is_set()
-
-
-@contextmanager
-def holding(path: Path) -> Iterator[bool]:
-    """Try to be the one process that holds a file; it is let go of at the end, or with the process."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
 
 
 async def _give_up(working: "asyncio.Task[object]") -> None:

@@ -317,3 +317,18 @@ def test_half_an_archive_is_no_job(client: httpx.Client, tmp_path: Path) -> None
         wait_until(lambda: any((tmp_path / "jobs").glob("*/coming")))
     wait_until(lambda: [path for path in (tmp_path / "jobs").iterdir() if path.is_dir()] == [])
     assert client.get(JOBS).json()["jobs"] == []
+
+
+def test_without_room_a_job_waits(repository: Path, tmp_path: Path) -> None:
+    """Where the disk is full a job says so and can be cancelled; with room it goes on where it stopped."""
+    archive = zipped(fill(tmp_path / "mine", 300))
+    with office(repository, tmp_path) as client:
+        jobs = [hand_in(client, archive, formats="overlay") for _ in range(2)]
+        wait_until(lambda: status_of(client, jobs[0])["photos"]["done"] > 0)
+    with office(repository, tmp_path, jobs_free_bytes=2**60) as client:
+        wait_until(lambda: "no room" in (status_of(client, jobs[0])["reason"] or ""))
+        assert client.delete(jobs[1], timeout=5.0).json()["state"] == "cancelled"
+        assert status_of(client, jobs[0])["state"] == "running"
+    with office(repository, tmp_path) as client:
+        status = ended(client, jobs[0])
+        assert (status["state"], status["photos"]["done"], status["reason"]) == ("done", 300, None)
