@@ -2,6 +2,7 @@
 
 from client.answers import Answer
 from client.asking import AsyncClient
+from client.jobs import Job
 from client.waiting import Client
 
-__all__ = ["Answer", "AsyncClient", "Client"]
+__all__ = ["Answer", "AsyncClient", "Client", "Job"]

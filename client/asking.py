@@ -1,6 +1,9 @@
 """The client that does other things meanwhile."""
 
 import asyncio
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +22,19 @@ from client.answers import (
     unreachable,
 )
 from client.connection import PATIENCE_S, options
+from client.jobs import (
+    JOBS,
+    PROGRESS_S,
+    Job,
+    Place,
+    job_order,
+    job_query,
+    length_of,
+    packed,
+    read_job,
+    read_portions_aside,
+    save_aside,
+)
 from client.questions import Photo, Value, labels_query, photo_bytes, query
 
 
@@ -46,6 +62,7 @@ class AsyncClient:
         self._address = address
         how = options(address, key=key, timeout_s=timeout_s, retries=retries, patience_s=patience_s)
         self._http = httpx.AsyncClient(**how)
+        self._once = {**how, "transport": None}  # a job handed in twice would be two
         self._cards: dict[str, Card] = {}
 
     async def segment(self, photo: Photo, *, model: str | None = None, **parameters: Value) -> Answer:
@@ -75,6 +92,80 @@ class AsyncClient:
         """Describe a model."""
         return read_card((await self._ask("GET", f"/v1/models/{model}")).json())
 
+    async def submit(
+        self,
+        photos: Place,
+        *,
+        formats: Sequence[str] = ("png",),
+        model: str | None = None,
+        max_failures: str | None = None,
+    ) -> Job:
+        """Hand in a folder or an archive of photos; arguments and errors are those of `Client.submit`."""
+        asked = job_query(formats, model, max_failures)
+        with packed(photos) as archive:
+            content = read_portions_aside(archive)
+            async with httpx.AsyncClient(**self._once) as once:
+                answer = await self._ask(
+                    "POST", JOBS, http=once, content=content, params=asked, headers=length_of(archive)
+                )
+        return read_job(answer.json())
+
+    async def submit_places(
+        self,
+        places: Sequence[str],
+        *,
+        formats: Sequence[str] = ("png",),
+        model: str | None = None,
+        max_failures: str | None = None,
+        result: str | None = None,
+    ) -> Job:
+        """Hand in a job over photos below folders that the server's operator allows; see its /docs."""
+        order = job_order(places, formats, model, max_failures, result)
+        async with httpx.AsyncClient(**self._once) as once:
+            return read_job((await self._ask("POST", JOBS, http=once, json=order)).json())
+
+    async def jobs(self, *, limit: int = 100) -> list[Job]:
+        """List the jobs of this key, the newest first."""
+        answer = await self._ask("GET", JOBS, params={"limit": limit})
+        return [read_job(each) for each in answer.json()["jobs"]]
+
+    async def job(self, id: str) -> Job:
+        """Say how far a job is."""
+        return read_job((await self._ask("GET", f"{JOBS}/{id}")).json())
+
+    async def wait(
+        self, job: Job, *, tell: Callable[[Job], None] | None = None, every_s: float = PROGRESS_S
+    ) -> Job:
+        """
+        Wait until a job has ended.
+
+        Args:
+            job: As `submit` gave it.
+            tell: Hears how far it is each time that the server is asked.
+            every_s: How often that is [s].
+        """
+        while True:
+            job = await self.job(job.id)
+            if tell:
+                tell(job)
+            if job.has_ended:
+                return job
+            await asyncio.sleep(every_s)
+
+    async def cancel(self, job: Job) -> Job:
+        """Cancel a job; one that has ended is removed with its result."""
+        return read_job((await self._ask("DELETE", job.path)).json())
+
+    async def fetch_result(self, job: Job, out: str | PathLike[str]) -> Path:
+        """Write the archive of a job's results to a file; gives its path."""
+        try:
+            async with self._http.stream("GET", f"{job.path}/result") as answer:
+                if answer.is_error:
+                    await answer.aread()
+                return await save_aside(checked(answer), Path(out))
+        except httpx.TransportError as error:
+            raise unreachable(self._address, error) from error
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -97,8 +188,10 @@ class AsyncClient:
         content = await asyncio.to_thread(photo_bytes, photo)
         return await self._ask("POST", "/v1/segment", content=content, params=query(parameters))
 
-    async def _ask(self, method: str, path: str, **content: object) -> httpx.Response:
+    async def _ask(
+        self, method: str, path: str, *, http: httpx.AsyncClient | None = None, **content: object
+    ) -> httpx.Response:
         try:
-            return checked(await self._http.request(method, path, **content))  # type: ignore[arg-type] # as above
+            return checked(await (http or self._http).request(method, path, **content))  # type: ignore[arg-type] # as above
         except httpx.TransportError as error:
             raise unreachable(self._address, error) from error

@@ -14,6 +14,10 @@ Every error that box2seg raises on purpose.
     │   ├── InvalidParameter      a parameter with a value that there is not, or that has no effect
     │   ├── InvalidTensor         a tensor with another name, type, shape or size than the model takes
     │   ├── UnknownModel          no such model or version
+    │   ├── UnknownJob            no such job, or none that this key may see
+    │   ├── NoJobs                the server takes no jobs
+    │   ├── JobNotReady           the job is in a state that does not allow it
+    │   ├── NoSuchRange           a part of a file that it does not have
     │   ├── BodyTooLarge          more bytes than the limit
     │   ├── BodyTooSlow           the body did not come in time
     │   ├── KeyRequired           no key, or none that is known
@@ -142,6 +146,22 @@ class InvalidTensor(RequestError):
 
 class UnknownModel(RequestError):
     """The model or version asked for does not exist."""
+
+
+class UnknownJob(RequestError):
+    """There is no such job, or it is another key's."""
+
+
+class NoJobs(RequestError):
+    """The server takes no jobs; its operator gave it no folder for them."""
+
+
+class JobNotReady(RequestError):
+    """The job's state does not allow what was asked: it has no result yet, or none any more."""
+
+
+class NoSuchRange(RequestError):
+    """A part of a file is asked for that it does not have."""
 
 
 class BodyTooLarge(RequestError):

@@ -1,13 +1,15 @@
 """The gateway as an ASGI app."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
 from serving.common import Common
 from serving.engines import Engine
 from serving.gateway import create_gateway
+from serving.jobs.desk import Desk
+from serving.jobs.runner import Runner
 from serving.routes import (
     batch,
     changes,
@@ -16,6 +18,7 @@ from serving.routes import (
     health,
     huggingface,
     inference,
+    jobs,
     metrics,
     models,
     page,
@@ -41,13 +44,14 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         common: Where several workers are one server, what they have in common.
 
     Raises:
-        ConfigurationError: If a path that the settings name is another route's.
+        ConfigurationError: If a path that the settings name is another route's, or jobs have no room.
     """
     gateway = create_gateway(settings, engine, common=common)
+    desk = Desk(settings, gateway) if settings.jobs_folder else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with gateway.running():
+        async with gateway.running(), Runner(desk).running() if desk else nullcontext():
             yield
 
     app = FastAPI(
@@ -60,17 +64,23 @@ def create_app(settings: Settings, engine: Engine, *, common: Common | None = No
         generate_unique_id_function=description.operation_name,
         redirect_slashes=False,  # a redirect would repeat whatever Host the client sent
     )
-    app.state.gateway = gateway
+    app.state.gateway, app.state.desk = gateway, desk
     photos = segment, batch, huggingface, inference
-    rooms = *photos, models, versions, drift, changes, health, metrics, description, page, sagemaker
+    rooms = *photos, jobs, models, versions, drift, changes, health, metrics, description, page, sagemaker
     routes = [route for room in rooms for route in room.router.routes]
     clouds = vertex.make_router(settings, routes)
     routes = [*routes, *clouds.routes]
+    app.state.routes = routes
     for router in (*(room.router for room in rooms), clouds):
         app.include_router(router)
     page.mount_files(app)
     install_problems(app)
     app.add_middleware(Guard, gateway=gateway, routes=routes, rates=common.rates if common else None)
     limits = Limits(settings.max_body_bytes, settings.receive_timeout_s)
-    app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits)
+    archives = Limits(
+        settings.jobs_max_bytes,
+        settings.jobs_receive_timeout_s,
+        ("BOX2SEG_JOBS_MAX_BYTES", "BOX2SEG_JOBS_RECEIVE_TIMEOUT_S"),
+    )
+    app.add_middleware(Frame, telemetry=gateway.telemetry, limits=limits, archives=archives if desk else None)
     return app

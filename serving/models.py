@@ -87,6 +87,11 @@ class Models:
         there = ", ".join(each.name for each in self.served())
         raise UnknownModel(f"no model {name!r}", hint=f"there are: {there or 'none yet'}")
 
+    def version(self, name: str, version: int | None) -> Manifest | None:
+        """Give a version that is loaded, whether it answers or not."""
+        found = self._shelf.get(name, version)
+        return found.manifest if found else None
+
     def beside(self, name: str) -> Beside | None:
         """Give the canary of a model that `find` found, where it is loaded and can stand in for it."""
         line = self._lines.get(name)

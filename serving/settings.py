@@ -1,10 +1,11 @@
 """What can be set from outside: read from the environment once, at the door."""
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contract.errors import ConfigurationError
 from contract.images import MAX_PIXELS
@@ -13,6 +14,8 @@ from contract.processors import available_processors
 PREFIX = "BOX2SEG_"
 
 MIB = 2**20
+
+ROOT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 ROUTE = r"^(/[A-Za-z0-9._~:@-]+)+$"
 
@@ -37,6 +40,16 @@ class Settings(BaseSettings):
     def _check_engine(self) -> Self:
         if self.triton_url and self.engine != "triton":
             raise ValueError("a Triton's address goes with the engine triton alone")
+        return self
+
+    @model_validator(mode="after")
+    def _check_roots(self) -> Self:
+        for name, folder in (*self.jobs_roots.items(), *self.jobs_out_roots.items()):
+            if not ROOT_NAME.fullmatch(name) or not folder.is_absolute():
+                raise ValueError(
+                    f"a root of jobs has a name of letters, digits, hyphens and low lines, and a whole path; "
+                    f"got {name!r}: {str(folder)!r}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -153,6 +166,33 @@ class Settings(BaseSettings):
     watch_every_s: float = Field(default=1.0, gt=0)
     """How often the repository is looked at for newly published versions [s]."""
 
+    jobs_folder: Path | None = None
+    """Where jobs lie, with their account; where not given, the server takes none."""
+
+    jobs_roots: dict[str, Path] = {}
+    """
+    Folders whose photos jobs may name, by the names they have there: {"photos": "/data/photos"}. Links that
+    lead out of them are not followed.
+    """
+
+    jobs_out_roots: dict[str, Path] = {}
+    """Folders below which jobs may leave their results, in new folders, by the names they have there."""
+
+    jobs_max_bytes: int = Field(default=2 * 1024 * MIB, gt=0)
+    """Archives with more bytes are refused; each photo in them may be as long as any other body [bytes]."""
+
+    jobs_receive_timeout_s: float = Field(default=3600.0, gt=0)
+    """How long an archive may take to come; 408 then [s]."""
+
+    jobs_free_bytes: int = Field(default=1024 * MIB, ge=0)
+    """So much of the disk stays free: archives are refused, and jobs wait, rather than fill it [bytes]."""
+
+    jobs_per_key: int = Field(default=8, gt=0)
+    """Jobs that a key may have queued or running; one more is 429."""
+
+    jobs_keep_s: float = Field(default=86_400.0, gt=0)
+    """So long after its end a job is removed with its result [s]."""
+
     def processors(self) -> int:
         """Give how many processors one worker may keep busy."""
         return max(1, available_processors() // self.workers)
@@ -168,6 +208,11 @@ def read_settings(**given: object) -> Settings:
     chosen = {name: value for name, value in given.items() if value is not None}
     try:
         return Settings(**chosen)  # type: ignore[arg-type] # pydantic checks the values
+    except SettingsError as error:  # such as {"photos": without its end
+        field = str(error).partition('"')[2].partition('"')[0]
+        raise ConfigurationError(
+            f"{_variable(field)}: is no JSON", hint='such as {"photos": "/data/photos"}'
+        ) from error
     except ValidationError as error:
         problems = "; ".join(_problem(each["loc"], each["msg"], each["input"]) for each in error.errors())
         raise ConfigurationError(problems, hint=f"there are {', '.join(_variables())}") from error

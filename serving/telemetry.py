@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -104,6 +104,19 @@ class Telemetry:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self._jobs = Gauge(
+            "box2seg_jobs",
+            "Jobs by their state.",
+            ["state"],
+            registry=self.registry,
+            multiprocess_mode="livemostrecent",  # all workers count the same jobs
+        )
+        self._job_photos = Counter(
+            "box2seg_job_photos",
+            "Photos of jobs by what became of them; those with masks are among the photos too.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self._known_devices: set[tuple[str, str]] = set()
         self._devices = Gauge(
             "box2seg_model_device",
@@ -200,6 +213,16 @@ class Telemetry:
     def note_circuit(self, is_open: bool) -> None:
         """Take whether the engine hangs."""
         self._circuit.set(is_open)
+
+    def note_jobs(self, counts: Mapping[str, int]) -> None:
+        """Take how many jobs there are in each state."""
+        for state, count in counts.items():
+            self._jobs.labels(state).set(count)
+
+    def count_job_photos(self, *, done: int, failed: int) -> None:
+        """Count what became of photos of jobs."""
+        self._job_photos.labels("done").inc(done)
+        self._job_photos.labels("failed").inc(failed)
 
     def count_cut(self, slow: str) -> None:
         """Count a connection that was cut: "headers", or "reading"."""

@@ -4,6 +4,7 @@ import errno
 import logging
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
 from contract.errors import Box2SegError, ClusterError, WriteError
 from serving.batch.claims import Claim
@@ -92,7 +93,10 @@ class Attempt:
         """
         if isinstance(error, ClusterError) or (isinstance(error, WriteError) and not _is_by_name(error)):
             raise error
-        return find_reason(error, self.claim.item.origin)
+        reason = find_reason(error, self.claim.item.origin)
+        out = self.ledger.out
+        folder = out.resolve() if isinstance(out, Path) else out
+        return reason.removeprefix(f"{folder}/")  # a report may go to strangers
 
     def _targets(self) -> dict[str, Place]:
         return self.ledger.outputs.targets(self.ledger.out, stem(self.claim.item.name))

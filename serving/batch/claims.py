@@ -121,7 +121,8 @@ def _judge_new(
         return _refused(item, "its masks would take the place of the batch's own files; rename the photo")
     for target in outputs.targets(out, stem(item.name)).values():
         if is_taken(target):
-            return _refused(item, f"{target} is there already, and not of this batch; name another --out")
+            there = str(target).removeprefix(f"{out}/")
+            return _refused(item, f"{there} is there already, and not of this batch; name another --out")
     _begin(database, item, run)
     return Claim(item)
 

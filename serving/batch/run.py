@@ -17,6 +17,9 @@ from serving.batch.ledger import Ledger
 AHEAD = 16
 """Photos written down as begun at once: one look at the disk for all of them."""
 
+MOST_BYTES = 64 * 2**20
+"""Of photos that can be read only once: so many are in memory before any of them is worked on."""
+
 PAUSE_S = 0.5
 """After so long what was found is given on, however few are to be segmented."""
 
@@ -88,6 +91,7 @@ class Batch:
     tell: Tell
     tally: Tally = field(default_factory=Tally)
     _fault: Exception | None = None
+    _given_up: bool = False
 
     async def work_off(self, found: Iterator[Found]) -> Tally:
         """
@@ -100,18 +104,20 @@ class Batch:
         at_once = self.segment.at_once if isinstance(self.segment, Elsewhere) else self.at_once
         places = asyncio.Semaphore(at_once)
         tasks: set[asyncio.Task[None]] = set()
-        with ThreadPoolExecutor(1, "finding") as finder:
-            try:
-                await self._start_all(found, finder, places, tasks)
-            except asyncio.CancelledError:
-                for task in tasks:
-                    task.cancel()
-                raise
-            finally:
-                await asyncio.gather(*tasks, return_exceptions=True)
+        finder = ThreadPoolExecutor(1, "finding")
+        try:
+            await self._start_all(found, finder, places, tasks)
+        except asyncio.CancelledError:
+            self._given_up = True
+            for task in tasks:
+                task.cancel()
+            raise
+        finally:
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(finder.shutdown)  # others may be at work in this event loop
         if self._fault is not None:
             raise self._fault
-        self.ledger.flush()
+        await asyncio.to_thread(self.ledger.flush)
         self._check_budget(ended=True)
         return self.tally
 
@@ -145,15 +151,16 @@ class Batch:
         """Take photos until there is enough to do; None where there are no more."""
         end = time.monotonic() + PAUSE_S
         drawn: list[Claim | Verdict] = []
-        claims = 0
+        claims = size = 0
         with self.ledger.transaction():
             for each in found:
                 result = self.ledger.sift(each)
                 if isinstance(result, Claim):
-                    result = _read_passing(result)
+                    result, length = _read_passing(result)
                     claims += 1
+                    size += length
                 drawn.append(result)
-                if claims >= AHEAD or time.monotonic() > end:
+                if claims >= AHEAD or size >= MOST_BYTES or time.monotonic() > end or self._given_up:
                     return drawn
         return drawn or None
 
@@ -214,15 +221,15 @@ class Batch:
         return self._fault is not None or self.tally.stopped is not None
 
 
-def _read_passing(claim: Claim) -> Claim:
-    """Read what cannot be read later."""
+def _read_passing(claim: Claim) -> tuple[Claim, int]:
+    """Read what cannot be read later; gives how much is in memory then [bytes], too."""
     if not claim.item.passing:
-        return claim
+        return claim, 0
     try:
         data = claim.item.read()
     except (Box2SegError, OSError) as error:
-        return replace(claim, item=replace(claim.item, read=_raising(error)))
-    return replace(claim, item=replace(claim.item, read=lambda: data))
+        return replace(claim, item=replace(claim.item, read=_raising(error))), 0
+    return replace(claim, item=replace(claim.item, read=lambda: data)), len(data)
 
 
 def _raising(error: Exception) -> Read:

@@ -33,6 +33,7 @@ HEADERS: dict[str, Part] = {
         "description": "With `application/octet-stream`: a label's type.",
         "schema": {"const": "uint8"},
     },
+    "Location": {"description": "Where to ask after it.", "schema": TEXT},
     "Retry-After": {"description": "When to ask again [s].", "schema": AMOUNT},
     "WWW-Authenticate": {"description": "How to bring a key.", "schema": {"const": "Bearer"}},
 }
@@ -51,12 +52,14 @@ PROBLEMS = {
     "no HTTP.",
     HTTPStatus.UNAUTHORIZED: "This server wants a key, and none came that it knows.",
     HTTPStatus.FORBIDDEN: "The key does not have the scope that this needs.",
-    HTTPStatus.NOT_FOUND: "There is no such model, or no such version.",
+    HTTPStatus.NOT_FOUND: "There is no such model, version or job.",
     HTTPStatus.NOT_ACCEPTABLE: "There is no such format, or the `Accept` header allows none that there is.",
     HTTPStatus.REQUEST_TIMEOUT: "The headers or the body did not come in time; the connection ends.",
-    HTTPStatus.CONFLICT: "The versions stand so that this cannot be done, or somebody else changes them now.",
+    HTTPStatus.CONFLICT: "The versions, or the job, stand so that this cannot be done, or somebody else "
+    "changes them now.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has too many bytes, or the photo too many pixels.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The photo is of a kind that is not decoded, or compressed once more.",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "The file has no such part.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A parameter that there is not, that has a value which it cannot have, "
     "or that changes nothing here.",
     HTTPStatus.TOO_MANY_REQUESTS: "The key asks more often than it may, or too many wait already.",
@@ -64,7 +67,7 @@ PROBLEMS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed; its log has the reason.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Nothing can be segmented now.",
     HTTPStatus.GATEWAY_TIMEOUT: "There was no answer in the time that the server, or the client, allows.",
-    HTTPStatus.INSUFFICIENT_STORAGE: "There is no room for this form; as the body a photo needs none.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "There is no room for this form or job; as the body a photo needs none.",
 }
 """What can go wrong, by the status that says so."""
 

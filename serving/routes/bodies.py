@@ -85,7 +85,7 @@ async def read_body(request: Request) -> bytes:
     Raises:
         UnsupportedImage: If it is compressed once more.
     """
-    _refuse_compressed(request)
+    refuse_compressed(request)
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
@@ -102,7 +102,7 @@ async def read_uploads(request: Request, *, at_most: int) -> list[Upload]:
         HTTPException: If it has more files than `at_most`, or is no form.
         OutOfRoom: If its files cannot be kept while they come.
     """
-    _refuse_compressed(request)
+    refuse_compressed(request)
     async with _with_room(), request.form(max_files=at_most, max_fields=8) as form:
         _refuse_other_fields(form)
         files = [each for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
@@ -187,7 +187,13 @@ def _other_fields(kind: str, others: list[str]) -> RequestError:
     )
 
 
-def _refuse_compressed(request: Request) -> None:
+def refuse_compressed(request: Request) -> None:
+    """
+    Refuse a body that is compressed once more.
+
+    Raises:
+        UnsupportedImage: Then.
+    """
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnsupportedImage(

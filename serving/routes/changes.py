@@ -60,7 +60,7 @@ class Canary(Promotion):
     """The part of the other requests that it computes, after they were answered, to be compared."""
 
 
-Words = TypeVar("Words", bound=Reason)
+Words = TypeVar("Words", bound=BaseModel)
 
 
 def body_of(kind: type[Reason]) -> Part:
@@ -79,8 +79,18 @@ async def read_words(request: Request, kind: type[Words]) -> Words:
         InvalidParameter: If it has other fields, or wrong values.
     """
     body = await read_body(request)
+    return checked_words(kind, parse_object(body) if body else {})
+
+
+def checked_words(kind: type[Words], content: Part) -> Words:
+    """
+    Understand a JSON object.
+
+    Raises:
+        InvalidParameter: If it has other fields, or wrong values.
+    """
     try:
-        return kind.model_validate(parse_object(body) if body else {})
+        return kind.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg'].lower()}" for each in error.errors()

@@ -21,10 +21,12 @@ class Limits:
     Args:
         body_bytes: Longer bodies are refused while they come in [bytes].
         receive_s: How long the whole body may take to come [s].
+        settings: The settings that these two are, for what is said of them.
     """
 
     body_bytes: int
     receive_s: float
+    settings: tuple[str, str] = ("BOX2SEG_MAX_BODY_BYTES", "BOX2SEG_RECEIVE_TIMEOUT_S")
 
 
 class Client:
@@ -103,12 +105,12 @@ class Client:
                 return await self._receive()
         raise BodyTooSlow(
             f"the body did not come within {self._limits.receive_s:g} s",
-            hint="send a smaller photo, or raise BOX2SEG_RECEIVE_TIMEOUT_S",
+            hint=f"send a smaller body, or raise {self._limits.settings[1]}",
         )
 
     def _check_length(self) -> None:
         if self._seen > self._limits.body_bytes:
             raise BodyTooLarge(
                 f"the body is longer than the limit of {self._limits.body_bytes:,} bytes",
-                hint="send a smaller photo or raise BOX2SEG_MAX_BODY_BYTES",
+                hint=f"send a smaller body or raise {self._limits.settings[0]}",
             )

@@ -15,7 +15,7 @@ from serving.routes.answers import (
     problem_responses,
     with_headers,
 )
-from serving.routes.frame import ID_HEADER
+from serving.routes.frame import ID_HEADER, JOBS_PATH
 from serving.routes.guard import wanted_scope
 from serving.routes.wiring import TIMEOUT_HEADER, TheGateway
 
@@ -81,7 +81,8 @@ def describe(app: FastAPI, gateway: Gateway) -> Part:
     has_keys = gateway.settings.keys_file is not None
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            _add_parameters(operation, [ID_HEADER, TIMEOUT_HEADER] if method == "post" else [ID_HEADER])
+            is_awaited = method == "post" and path != JOBS_PATH
+            _add_parameters(operation, [ID_HEADER, TIMEOUT_HEADER] if is_awaited else [ID_HEADER])
             scope = wanted_scope(path, health=gateway.settings.health_route)
             _add_security(operation, scope, has_keys=has_keys)
             _add_answers(operation)

@@ -22,6 +22,8 @@ ID_HEADER = "X-Request-Id"
 
 FAILURES = range(400, 600)
 
+JOBS_PATH = "/v1/jobs"
+
 
 class Frame:
     """
@@ -31,12 +33,16 @@ class Frame:
         app: What answers.
         telemetry: Counts the answers.
         limits: What a client may take.
+        archives: The same where archives are sent; None where none are taken.
     """
 
-    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, limits: Limits) -> None:
+    def __init__(
+        self, app: ASGIApp, *, telemetry: Telemetry, limits: Limits, archives: Limits | None = None
+    ) -> None:
         self._app = app
         self._telemetry = telemetry
         self._limits = limits
+        self._archives = archives or limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -46,7 +52,8 @@ class Frame:
         headers = Headers(scope=scope)
         scope.setdefault("state", {})["request_id"] = request_id(headers.get(ID_HEADER))
         REQUEST.set(scope["state"]["request_id"])
-        client = Client(receive, headers, self._limits)
+        limits = self._archives if scope["path"] == JOBS_PATH else self._limits
+        client = Client(receive, headers, limits)
         answer = _Answer(scope, send, finished=client.let_go)
         photos = self._telemetry.photos_of_a_request()
         with request_span(headers, scope["method"]) as span, photos as outcomes:
@@ -122,5 +129,9 @@ def _route(scope: Scope) -> str:
 
 
 def _asks_for_photos(scope: Scope) -> bool:
-    """Tell whether it was for a route to post to: all that is posted is photos."""
-    return "POST" in (getattr(scope.get("route"), "methods", None) or ()) and scope["method"] == "POST"
+    """Tell whether it was for a route to post to: all that is posted is photos, but for jobs."""
+    return (
+        scope["path"] != JOBS_PATH
+        and "POST" in (getattr(scope.get("route"), "methods", None) or ())
+        and scope["method"] == "POST"
+    )

@@ -14,6 +14,7 @@ from contract.errors import Box2SegError, KeyRequired, ScopeMissing
 from serving.gateway import Gateway
 from serving.keys import ADMIN, INFER, Key, KeyRing
 from serving.rates import Rates
+from serving.routes.frame import JOBS_PATH
 from serving.routes.problems import problem_response
 
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/ping", "/docs", "/openapi.json"})
@@ -70,7 +71,7 @@ class Guard:
             )
         if self._keys and wanted:
             key = find_key(self._keys, Headers(scope=scope))
-            scope["state"]["key"] = key.name
+            scope["state"] |= {"key": key.name, "holder": key}
             if wanted not in key.scopes:
                 raise ScopeMissing(
                     f"this needs a key with the scope {wanted!r}, this one has {', '.join(key.scopes)}",
@@ -78,7 +79,8 @@ class Guard:
                 )
             self._rates.take(key)
             scope["state"]["charge"] = partial(self._rates.charge, key)
-        if scope["method"] == "POST" and wanted == INFER:  # all that they post is photos
+        # All else that they post is photos.
+        if scope["method"] == "POST" and wanted == INFER and scope["path"] != JOBS_PATH:
             self._gateway.check()
 
     def _note_route(self, scope: Scope) -> None:

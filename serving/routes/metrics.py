@@ -1,8 +1,11 @@
 """GET /metrics: what Prometheus reads."""
 
-from fastapi import APIRouter, Response
+import asyncio
+
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.jobs.desk import Desk
 from serving.routes.answers import TEXT, Responses
 from serving.routes.wiring import TheGateway
 
@@ -18,6 +21,9 @@ ANSWERS: Responses = {
 
 
 @router.get("/metrics", response_class=Response, responses=ANSWERS)
-async def metrics(gateway: TheGateway) -> Response:
+async def metrics(request: Request, gateway: TheGateway) -> Response:
     """Give the metrics of all workers, with how many photos Triton computed together."""
+    desk: Desk | None = request.app.state.desk
+    if desk is not None:
+        gateway.telemetry.note_jobs(await asyncio.to_thread(desk.register.counts))
     return Response(await gateway.metrics(), media_type=CONTENT_TYPE_LATEST)

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
 
 from contract.errors import Box2SegError
 from serving.errors import MEDIA_TYPE, error_problem, problem, problem_headers, status_of
@@ -41,7 +42,17 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     content = problem(
         HTTPStatus(error.status_code), error.detail, hint=SEE, request_id=request.state.request_id
     )
-    return JSONResponse(content, error.status_code, error.headers, MEDIA_TYPE)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return JSONResponse(content, error.status_code, headers, MEDIA_TYPE)
+
+
+def _methods(request: Request) -> set[str]:
+    """Give the methods of a path, of which each may be a route of its own."""
+    routes: list[BaseRoute] = request.app.state.routes
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in matching for method in getattr(route, "methods", None) or ()}
 
 
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:

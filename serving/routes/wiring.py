@@ -6,9 +6,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from contract.errors import RequestError
+from contract.errors import NoJobs, RequestError
 from serving.deadline import Deadline
 from serving.gateway import Gateway
+from serving.jobs.desk import Desk
+from serving.jobs.job import Holder
+from serving.keys import ADMIN, Key
 
 TIMEOUT_HEADER = "X-Request-Timeout"
 """No standard has one with fractions; this is seconds, and can only shorten the server's own limit."""
@@ -24,6 +27,34 @@ async def get_gateway(request: Request) -> Gateway:
 
 # Asynchronous like all that a request depends on: FastAPI would send plain functions to a thread and back.
 TheGateway = Annotated[Gateway, Depends(get_gateway)]
+
+
+async def get_desk(request: Request) -> Desk:
+    """
+    Give the place where this app takes jobs.
+
+    Raises:
+        NoJobs: If it takes none.
+    """
+    desk: Desk | None = request.app.state.desk
+    if desk is None:
+        raise NoJobs(
+            "this server takes no jobs",
+            hint="whoever runs it gives it a folder for them: BOX2SEG_JOBS_FOLDER",
+        )
+    return desk
+
+
+TheDesk = Annotated[Desk, Depends(get_desk)]
+
+
+async def get_holder(request: Request) -> Holder:
+    """Say who asks: the key, or nobody in particular where the server has none."""
+    key: Key | None = getattr(request.state, "holder", None)
+    return Holder(key.sha256, key.name, ADMIN in key.scopes) if key else Holder()
+
+
+TheHolder = Annotated[Holder, Depends(get_holder)]
 
 
 def start_deadline(request: Request) -> Deadline:

@@ -1,7 +1,10 @@
 """What Schemathesis, which loads this, cannot know by itself: photos, and parameters that go together."""
 
 import base64
+import io
 import math
+import os
+import zipfile
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +15,7 @@ from schemathesis.core.parameters import ParameterLocation
 from contract.manifest import IMAGE
 from serving.formats import FORMATS
 from serving.routes.bodies import RAW
+from serving.routes.jobs import ARCHIVES
 from serving.routes.questions import DRAWING, LABELLING
 from serving.routes.sagemaker import ATTRIBUTES, IMAGE_TYPE
 from serving.routes.tensors import DATATYPE
@@ -21,8 +25,25 @@ from tests.serving.colours import CLASSES, draw_photo, encode
 
 KINDS = "JPEG", "PNG", "WEBP", "BMP"
 SIZES = (64, 96), (1, 1), (7, 5), (130, 40)
-PHOTOS = st.sampled_from([encode(draw_photo(*size), kind) for kind in KINDS for size in SIZES])
 
+
+def _pack(photo: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("one.png", photo)
+    return stream.getvalue()
+
+
+PHOTOS = st.sampled_from([encode(draw_photo(*size), kind) for kind in KINDS for size in SIZES])
+ARCHIVE = PHOTOS.map(_pack)
+
+ROOT, PLACE = "photos", "photos/one.png"
+"""What the gateway under test allows jobs to name."""
+
+JOBS = "/v1/jobs"
+
+for media_type in ARCHIVES:
+    schemathesis.openapi.media_type(media_type, ARCHIVE)
 for media_type in (*RAW, IMAGE_TYPE):
     schemathesis.openapi.media_type(media_type, PHOTOS)
 schemathesis.openapi.format("binary", PHOTOS)
@@ -44,6 +65,7 @@ def map_case(context: Any, case: schemathesis.Case) -> schemathesis.Case:
     _ask_by_attributes(case)
     _ask_by_parameters(case)
     _mean_something(case)
+    _ask_for_a_job(case)
     return case
 
 
@@ -100,6 +122,19 @@ def _mean_something(case: schemathesis.Case) -> None:
         case.body["why"] = case.body.get("why") or "fuzz"
     if case.operation.path.endswith(":canary"):
         case.body["share"] = case.body.get("share") or 0.5
+
+
+def _ask_for_a_job(case: schemathesis.Case) -> None:
+    """Name places that there are; say what is wanted in one way; ask after a job that there is."""
+    if case.operation.path == JOBS and isinstance(case.body, dict) and case.query:
+        case.query.clear()
+    if case.operation.path == JOBS and isinstance(case.body, dict) and _is_good(case, ParameterLocation.BODY):
+        case.body["places"] = [PLACE]
+        case.body.pop("model", None)
+        case.body.pop("result", None)
+    if case.operation.path.startswith(f"{JOBS}/") and _is_good(case, ParameterLocation.PATH):
+        name = "DELETED" if case.method == "DELETE" else "KEPT"
+        case.path_parameters["id"] = os.environ.get(f"FUZZED_JOB_{name}", case.path_parameters["id"])
 
 
 def _is_good(case: schemathesis.Case, part: ParameterLocation) -> bool:

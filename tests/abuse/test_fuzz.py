@@ -14,7 +14,8 @@ from serving.engines.local import LocalEngine
 from serving.keys import SCOPES, change_keys, make_key
 from serving.settings import Settings
 from tests.abuse.fuzzing import PATIENCE_S
-from tests.serving.colours import publish_colours
+from tests.serving.colours import draw_photo, encode, publish_colours
+from tests.serving.processes import wait_until
 from tests.serving.running import running_gateway
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,7 @@ class Target:
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
                 "SCHEMATHESIS_HOOKS": "tests.abuse.fuzzing",
+                **{f"FUZZED_JOB_{name}": self.finished_job() for name in ("KEPT", "DELETED")},
             },
             capture_output=True,
             text=True,
@@ -49,6 +51,14 @@ class Target:
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"Tested: {self.operations()}" in done.stdout
         return done.stdout
+
+    def finished_job(self) -> str:
+        """Have a job done, so that there is one to ask after; gives its id."""
+        said = dict(header.split(": ", 1) for header in self.headers)
+        with httpx.Client(base_url=self.address, headers=said) as client:
+            job = client.post("/v1/jobs", json={"places": ["photos"]}).json()["id"]
+            wait_until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "done")
+        return str(job)
 
     def operations(self) -> int:
         """Count what the document describes."""
@@ -64,6 +74,8 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     file = tmp_path / "keys.json"
     change_keys(file, lambda _: [key])
     has_keys = request.param == "with keys"
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.png").write_bytes(encode(draw_photo()))
     settings = Settings(
         engine="local",
         repository=tmp_path / "models",
@@ -71,6 +83,10 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
         max_body_bytes=2_000_000,
         timeout_s=PATIENCE_S,
         keys_file=file if has_keys else None,
+        jobs_folder=tmp_path / "jobs",
+        jobs_roots={"photos": tmp_path / "photos"},
+        jobs_per_key=10**6,
+        jobs_free_bytes=0,
     )
     with running_gateway(settings, LocalEngine()) as address:
         yield Target(address, *([f"Authorization: Bearer {token}"] if has_keys else []))

@@ -25,6 +25,23 @@ def test_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         read_settings()
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("photos", "is no JSON"),
+        ('{"photos": "data"}', "a whole path"),
+        ('{"a/b": "/data"}', "a name of letters"),
+    ],
+)
+def test_roots_of_jobs_are_whole_paths_with_names(
+    monkeypatch: pytest.MonkeyPatch, value: str, problem: str
+) -> None:
+    """What is no JSON, no whole path or no name is refused in words."""
+    monkeypatch.setenv("BOX2SEG_JOBS_ROOTS", value)
+    with pytest.raises(ConfigurationError, match=problem):
+        read_settings()
+
+
 def test_clouds_name_the_port_in_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Vertex AI's and SageMaker's variables are read, ours goes before them, and a wrong one is named."""
     monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "8081")

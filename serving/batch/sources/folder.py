@@ -1,10 +1,11 @@
 """The photos of a folder and those below it, never listed as a whole."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from serving.batch.items import Found, Trouble, file_item, is_photo, printable
+from serving.batch.items import Found, Item, Trouble, file_item, is_photo, printable
 from serving.batch.places import Place
 from serving.batch.remote import Remote
 
@@ -12,22 +13,41 @@ Number = tuple[int, int]
 """A folder's device and number there."""
 
 
-def find_in_folder(folder: Path, out: Place) -> Iterator[Found]:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """
+    How a folder is gone through.
+
+    Args:
+        make: Gives the item of a file, by its path and its name below the folder.
+        follows: Tells whether a link may be followed.
+    """
+
+    make: Callable[[Path, str], Item] = file_item
+    follows: Callable[[Path], bool] = lambda _: True
+
+
+ALL = Rules()
+
+
+def find_in_folder(folder: Path, out: Place, rules: Rules = ALL) -> Iterator[Found]:
     """
     Give a folder's photos as the system lists them, links followed.
 
     Args:
         folder: Where to look.
         out: Passed over if it lies below: masks are no photos.
+        rules: Where not all may be looked at.
 
     Yields:
-        Items named by their path below the folder; a Trouble for each folder that cannot be read.
+        Items named by their path below the folder; a Trouble for each folder that cannot be read, and each
+        link that is not followed.
     """
     inner, outer = _number(folder), None if isinstance(out, Remote) else _number(out)
-    yield from _walk(str(folder), "", {inner} if inner else set(), outer)
+    yield from _walk(str(folder), "", {inner} if inner else set(), outer, rules)
 
 
-def _walk(folder: str, name: str, above: set[Number], out: Number | None) -> Iterator[Found]:
+def _walk(folder: str, name: str, above: set[Number], out: Number | None, rules: Rules) -> Iterator[Found]:
     """Go through one folder; `above` are those that it lies in, so that a link back to them ends."""
     try:
         entries = os.scandir(folder)
@@ -37,13 +57,17 @@ def _walk(folder: str, name: str, above: set[Number], out: Number | None) -> Ite
     with entries:
         for entry in entries:
             inner = f"{name}{entry.name}"
-            if _is_folder(entry):
+            if entry.is_symlink() and not rules.follows(Path(entry.path)):
+                yield Trouble(
+                    printable(entry.path), "is a link that leads out of the folders that are allowed"
+                )
+            elif _is_folder(entry):
                 number = _number(Path(entry.path))
                 if number != out and number not in above:
                     below = {*above, number} if number else above
-                    yield from _walk(entry.path, f"{inner}/", below, out)
+                    yield from _walk(entry.path, f"{inner}/", below, out, rules)
             elif is_photo(entry.name):
-                yield file_item(Path(entry.path), printable(inner))
+                yield rules.make(Path(entry.path), printable(inner))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -1,6 +1,7 @@
 """The photos of a tar archive, packed or not, read as a stream."""
 
 import lzma
+import math
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -14,16 +15,23 @@ DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError)
 NANOSECONDS = 10**9
 
 
-def find_in_tar(path: Place) -> Iterator[Found]:
+def find_in_tar(path: Place, *, most_bytes: float = math.inf) -> Iterator[Found]:
     """
     Give the photos of a tar archive in its order, reading it once from front to back.
 
     Links and devices in it are passed over: they lead anywhere. Where the archive is damaged it ends, with
-    a Trouble.
+    a Trouble, and so it does where its files, photos or not, unfold to more than `most_bytes` together.
     """
     try:
         with streamed(path) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
+            unfolded = 0
             for member in archive:
+                unfolded += member.size
+                if unfolded > most_bytes:  # before it is passed over, which takes as long as to unfold it
+                    yield Trouble(
+                        str(path), f"unfolds to more than {most_bytes:,} bytes; the rest is not seen"
+                    )
+                    return
                 archive.members = []  # type: ignore[attr-defined] # tarfile would keep each for good
                 if member.isreg() and is_photo(member.name):
                     yield _item(path, archive, member)
