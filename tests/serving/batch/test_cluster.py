@@ -73,7 +73,7 @@ def test_a_batch_outlives_its_workers(cluster: Any, repository: Path, tmp_path: 
     stopped = start()
     wait_for(stopped, tmp_path / "out", 10)
     stopped.send_signal(signal.SIGINT)
-    assert "the same command goes on" in end(stopped, 130)
+    assert "the same command, without --fresh, goes on" in end(stopped, 130)
 
     there = sum(1 for _ in (tmp_path / "out").rglob("*.png"))
     killed = start()
