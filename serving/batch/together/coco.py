@@ -11,7 +11,7 @@ from serving.batch.places import Place, written
 
 DONE = "FROM photos JOIN masks USING (name) WHERE state = 'done' ORDER BY name"
 PHOTOS = f"SELECT name, height, width {DONE}"
-MASKS = f"SELECT rle {DONE}"
+MASKS = f"SELECT name, rle {DONE}"
 
 Entry = dict[str, Any]
 Entries = Iterator[Entry]
@@ -63,7 +63,7 @@ def _categories(classes: ClassMap) -> list[Entry]:
 
 def _annotations(ledger: Ledger) -> Entries:
     number = 0
-    for image, (rle,) in enumerate(ledger.rows(MASKS), 1):
+    for image, (_, rle) in enumerate(ledger.rows(MASKS), 1):
         for annotation in json.loads(rle)["annotations"]:
             number += 1
             del annotation["label"]
