@@ -55,11 +55,14 @@ class Count:
 
     def conclude(self, tally: Tally, out: Place, report: Place) -> None:
         """Say what became of all photos."""
+        from serving.batch.run import GOES_ON
+
         if self._bar is not None:
             self._show(tally)
         self.stop()
         if tally.stopped is not None:
-            self.console.print(f"stopped: {tally.stopped}; the same command goes on", style="red")
+            words = "too many failed" if tally.ended else "stopped"
+            self.console.print(f"{words}: {tally.stopped}; {GOES_ON}", style="red", soft_wrap=True)
         if self._quiet:
             return
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -77,6 +80,7 @@ class Count:
         good, seen = tally.done + tally.before, tally.settled - tally.twice
         self.console.print(
             f"{good:,} of {seen:,} photos segmented into {out}; {report} says more",
+            markup=False,
             highlight=False,
             soft_wrap=True,
         )
@@ -111,6 +115,8 @@ class Count:
 @contextmanager
 def counting(sources: Sequence[str], out: Place, *, quiet: bool) -> Iterator[Count]:
     """Show progress while inside; how many photos there are is found out beside it, where that is cheap."""
+    from serving.batch.run import GOES_ON
+
     count = Count(Console(stderr=True), quiet=quiet)
     if not quiet:
         threading.Thread(target=_find_total, args=(count, sources, out), daemon=True).start()
@@ -118,7 +124,7 @@ def counting(sources: Sequence[str], out: Place, *, quiet: bool) -> Iterator[Cou
         yield count
     except KeyboardInterrupt:
         count.stop()
-        count.console.print("the same command goes on where this one stopped")
+        count.console.print(f"{GOES_ON} where this one stopped", soft_wrap=True)
         raise
     finally:
         count.stop()

@@ -102,10 +102,12 @@ def predict(
     Segment photos: a mask for each, at the photo's own size.
 
     A photo that cannot be read is named and passed over. However the run ends, by Ctrl-C, a full disk or
-    a power cut, the same command goes on where it stopped. report.html in --out says what became of all.
+    a power cut, the same command, without --fresh, goes on where it stopped. report.html in --out says what
+    became of all.
 
     Exit codes: 0 all photos have masks; 1 some failed; 2 the command cannot be done as typed, its files not
-    written, or the cluster lost; 3 stopped, as more failed than --max-failures; 130 stopped by Ctrl-C.
+    written, the cluster lost, or the server went over to another version; 3 more failed than --max-failures;
+    130 stopped by Ctrl-C.
 
     A store at a URI is spoken to by its package (s3fs, gcsfs, adlfs), with the credentials that it finds as
     other programs do, such as in AWS_PROFILE; they are never written down.
@@ -191,7 +193,7 @@ def _conclude(tally: Tally, ledger: Ledger, way: Way, count: Count, videos: list
 
     if not tally.settled:
         raise DataError("no photos found", hint=f"photos end in {', '.join(SUFFIXES)}")
-    if tally.stopped is None:
+    if tally.ended:
         write_together(ledger, way.classes, way.identity, videos)
     report = write_report(ledger, way.classes, way.identity, tally)
     count.conclude(tally, ledger.out, report)

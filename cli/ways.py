@@ -171,10 +171,10 @@ def _telling(outputs: Outputs) -> str:
 
 
 def _check_version(version: int, card: Card) -> None:
-    from contract.errors import ServerError
+    from contract.errors import VersionChanged
 
     if version != card.version:
-        raise ServerError(
+        raise VersionChanged(
             f"the server went over to version {version}; this batch is of version {card.version}",
             hint="begin anew with --fresh, or into another --out",
         )

@@ -44,6 +44,7 @@ Every error that box2seg raises on purpose.
     │   ├── TritonUnavailable     a local Triton cannot be installed or started here
     │   └── TritonCheckFailed     Triton started, but corrupts tensors
     ├── ServerError               a server that was asked failed
+    │   ├── VersionChanged        it answers by another version of the model than the answers before
     │   ├── RequestRefused        it does not take the question; its words say why
     │   └── ServerUnavailable     it does not answer, or cannot now
     ├── ClusterError              the workers of a batch cannot be had, or are lost for good
@@ -308,6 +309,10 @@ class ServerError(Box2SegError):
 
 class RequestRefused(ServerError):
     """The server does not take the question; its words say why."""
+
+
+class VersionChanged(ServerError):
+    """The server answers by another version of the model than that which a batch was begun with."""
 
 
 class ServerUnavailable(ServerError):

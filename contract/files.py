@@ -4,11 +4,15 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
 from contract.errors import WriteError
+
+LONGEST = 200
+"""A name with more bytes has no room for what is added to it while it is written: disks take 255."""
 
 
 @contextmanager
@@ -47,7 +51,8 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     # Where nobody else writes, what a killed process left is written over.
     path = path.resolve()  # what a link names is replaced, not the link
     writer = f".{uuid4().hex}" if shared else ""
-    partial = path.with_name(f".{path.name}{writer}.partial")
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST else sha256(os.fsencode(path.name)).hexdigest()
+    partial = path.with_name(f".{name}{writer}.partial")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

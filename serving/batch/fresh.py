@@ -11,7 +11,7 @@ from pathlib import Path
 from contract.files import writing
 from serving.batch.account import ledger_file
 from serving.batch.database import asking, open_database
-from serving.batch.outputs import DERIVED, MARK, REPORT, TOGETHER, Outputs
+from serving.batch.outputs import DERIVED, MARK, TOGETHER, Outputs
 from serving.batch.places import Place
 from serving.batch.remote import Remote
 
@@ -54,13 +54,18 @@ def begin_anew(out: Place, suffixes: Mapping[str, str], *, folder: Path | None =
 def _targets(database: sqlite3.Connection, out: Place, suffixes: Mapping[str, str]) -> Iterator[Place]:
     """Give every file that earlier runs may have written."""
     row = database.execute("SELECT content FROM identity").fetchone()
-    names = json.loads(row[0])["outputs"] if row else ()
-    outputs = Outputs({name: suffixes[name] for name in names if name in suffixes})
+    if row is None:  # none came so far
+        return
+    names = json.loads(row[0])["outputs"]
+    outputs = Outputs(
+        {name: suffixes[name] for name in names if name in suffixes},
+        tuple(name for name in TOGETHER if name in names),
+    )
     for (stem,) in database.execute("SELECT stem FROM photos"):
         yield from outputs.targets(out, stem).values()
     for (name,) in database.execute("SELECT name FROM made"):
         yield out / name
-    yield from (out / name for name in (REPORT, *TOGETHER.values()))
+    yield from outputs.own_files(out)
     if isinstance(out, Remote):
         yield out / MARK
 

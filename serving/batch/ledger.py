@@ -4,31 +4,29 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from contract.errors import Box2SegError
+from contract.errors import Box2SegError, DataError
 from serving.batch import claims
 from serving.batch.account import FILE as FILE
 from serving.batch.account import check_free, ledger_file, mark
-from serving.batch.claims import Claim, Verdict
+from serving.batch.claims import Change, Claim, Verdict
 from serving.batch.database import asking, open_database
 from serving.batch.findings import Failure, Finding
 from serving.batch.identity import Identity
-from serving.batch.items import Found, Trouble
+from serving.batch.items import Found, Item, Trouble
 from serving.batch.outputs import Outputs
-from serving.batch.places import Place
+from serving.batch.places import Place, is_taken
 from serving.batch.remote import Remote
 
 FLUSH_EVERY_S = 1.0
 
 SHOWN = {"done": 24, "failed": 60}
 """Pictures kept of the least confident photos, and of those that failed."""
-
-Change = tuple[str, tuple[Any, ...]]
 
 
 class Ledger:
@@ -42,8 +40,9 @@ class Ledger:
         folder: Where ledgers lie; None as `ledger_file` says.
 
     Raises:
-        DataError: If the folder was begun with another model or other outputs, or another run writes there,
-            or, at a URI, something is there that no ledger knows.
+        DataError: If the folder was begun with another model or other outputs, another run writes there, a
+            file of somebody's has the name of one of the batch's own, or, at a URI, something is there that
+            no ledger knows.
         WriteError: If it cannot be written.
     """
 
@@ -54,9 +53,10 @@ class Ledger:
         self.outputs = outputs
         self.path = ledger_file(out, folder)
         self._lock = threading.RLock()
-        self._changes: deque[Change] = deque()
+        self._changes: deque[tuple[Change, ...]] = deque()
         self._begun = self._flushed = time.monotonic()
         self._photos = 0
+        self.run = 0
         self._database = open_database(self.path)
         try:
             self.run = self._begin(identity)
@@ -77,10 +77,17 @@ class Ledger:
         if isinstance(found, Trouble):
             self._execute("INSERT INTO troubles VALUES (?, ?)", (found.origin, found.reason))
             return Verdict("failed", found)
-        claim = claims.judge(self._database, self.outputs, self.out, found, self.run)
-        if isinstance(claim, Verdict) and claim.trouble is not None:
-            self.sift(claim.trouble)
-        return claim
+        result = claims.judge(self._database, self.outputs, self.out, found, self.run)
+        if isinstance(result, Verdict) and result.trouble is not None:
+            self.sift(result.trouble)
+        self._execute_all(claims.note(result, found, self.run))
+        return result
+
+    def wants(self, item: Item) -> bool:
+        """Tell whether a photo is to be segmented, by what was written down until now."""
+        with self._lock, asking(self.path):
+            result = claims.judge(self._database, self.outputs, self.out, item, self.run)
+        return isinstance(result, Claim)
 
     @property
     def threshold(self) -> float:
@@ -93,22 +100,23 @@ class Ledger:
 
     def finish(self, claim: Claim, sha256: str, finding: Finding) -> None:
         """Write down that a photo's masks lie there."""
-        self._changes.extend(claims.finished(claim, sha256, finding))
-        self._photos += 1
+        self._add(claims.finished(claim, sha256, finding))
 
     def keep(self, claim: Claim) -> None:
         """Write down that a photo is the same as before, though it did not look so."""
-        self._changes.append(claims.kept(claim))
-        self._photos += 1
+        self._add(claims.kept(claim, self.run))
+
+    def leave(self, claim: Claim, reason: str) -> None:
+        """Write down why a photo could not be looked at, whose masks stay as they are."""
+        self._add(claims.left(claim, reason))
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """Write down that a photo has no masks, and why."""
-        self._changes.extend(claims.failed(claim, failure))
-        self._photos += 1
+        self._add(claims.failed(claim, failure))
 
     def note_made(self, name: str) -> None:
         """Write down that a file in the folder is the batch's own, before it is made."""
-        self._changes.append(("INSERT OR IGNORE INTO made VALUES (?)", (name,)))
+        self._changes.append((("INSERT OR IGNORE INTO made VALUES (?)", (name,)),))
         self.flush()
 
     def has_made(self, name: str) -> bool:
@@ -122,7 +130,7 @@ class Ledger:
             self._execute("BEGIN IMMEDIATE")
             try:
                 while self._changes:
-                    self._execute(*self._changes.popleft())
+                    self._execute_all(self._changes.popleft())
                 self._tidy()
                 yield
                 self._execute("COMMIT")
@@ -146,6 +154,13 @@ class Ledger:
         """Give the rows of a question one by one; nothing may be written meanwhile."""
         with asking(self.path):
             yield from self._database.execute(question, values)
+
+    def doubtful(self) -> Iterator[tuple[str, float, bytes]]:
+        """Give the name, confidence and picture, a JPEG, of the least confident photos, in that order."""
+        question = (
+            "SELECT name, confidence, jpeg FROM pictures WHERE state = 'done' ORDER BY confidence, name"
+        )
+        return ((name, confidence, jpeg) for name, confidence, jpeg in self.rows(question))
 
     def close(self) -> None:
         """Write what waits and let go of the file."""
@@ -172,11 +187,20 @@ class Ledger:
             if before is None:
                 if isinstance(self.out, Remote):
                     check_free(self.out)
+                self._check_own_files()
                 self._execute("INSERT INTO identity VALUES (?)", (identity.to_json(),))
             else:
                 identity.check_same(before[0], self.out)
             self._execute("DELETE FROM troubles")  # they are found again
             return int(self._execute("INSERT INTO runs DEFAULT VALUES").lastrowid or 0)
+
+    def _check_own_files(self) -> None:
+        """Make sure that no file of somebody's is written over by the batch's own."""
+        for file in self.outputs.own_files(self.out):
+            if is_taken(file):
+                raise DataError(
+                    f"{file} is there already, and not of this batch", hint="move it, or name another --out"
+                )
 
     def _tidy(self) -> None:
         """Keep no more pictures than are shown, and how long the run has taken."""
@@ -187,11 +211,10 @@ class Ledger:
                 (state, state, shown),
             )
         self._threshold = self._least_confident()
-        if hasattr(self, "run"):
-            took = time.monotonic() - self._begun
-            self._execute(
-                "UPDATE runs SET seconds = ?, photos = ? WHERE number = ?", (took, self._photos, self.run)
-            )
+        took = time.monotonic() - self._begun
+        self._execute(
+            "UPDATE runs SET seconds = ?, photos = ? WHERE number = ?", (took, self._photos, self.run)
+        )
 
     def _least_confident(self) -> float:
         """Give the confidence above which a photo is not among those shown."""
@@ -200,6 +223,15 @@ class Ledger:
             (SHOWN["done"] - 1,),
         ).fetchone()
         return 1.0 if row is None else float(row[0])
+
+    def _add(self, changes: Iterable[Change]) -> None:
+        """Have a photo's changes written down, all in one transaction: another thread may begin one now."""
+        self._changes.append(tuple(changes))
+        self._photos += 1
+
+    def _execute_all(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._execute(*change)
 
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         return self._database.execute(statement, values)

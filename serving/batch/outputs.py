@@ -64,11 +64,14 @@ class Outputs:
         """Give where a photo's files go, by format; several formats have a folder each."""
         return {name: out / path for name, path in self._paths(stem).items()}
 
+    def own_files(self, out: Place) -> list[Place]:
+        """Give the files that are made of all photos."""
+        return [out / name for name in (REPORT, *(TOGETHER[each] for each in self.together))]
+
     def is_reserved(self, stem: str) -> bool:
-        """Tell whether a photo's file would have the place of one of the batch's own."""
+        """Tell whether a photo's file would have the place of one of the batch's own, or lie below it."""
         taken = {REPORT, OWN, *TOGETHER.values()}
-        files = (PurePosixPath(path) for path in self._paths(stem).values())
-        return any(str(file) in taken or file.parts[0] == OWN for file in files)
+        return any(PurePosixPath(path).parts[0] in taken for path in self._paths(stem).values())
 
     def _paths(self, stem: str) -> dict[str, str]:
         if len(self.suffixes) == 1 and not DERIVED.keys() & self.suffixes:

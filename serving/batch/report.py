@@ -12,7 +12,7 @@ from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
 from serving.batch.outputs import REPORT, TOGETHER
 from serving.batch.places import Place, last_name, written
-from serving.batch.run import Tally
+from serving.batch.run import GOES_ON, Tally
 
 MOST_FAILURES = 1000
 """Listed; a page with a million lines opens nowhere. The ledger has all."""
@@ -25,7 +25,6 @@ FAILURES = (
     f" ORDER BY origin LIMIT {MOST_FAILURES}"
 )
 TROUBLES = "SELECT COUNT(*) FROM troubles"
-DOUBTFUL = "SELECT name, confidence, jpeg FROM pictures WHERE state = 'done' ORDER BY confidence, name"
 RUNS = "SELECT COUNT(*), TOTAL(seconds), TOTAL(photos) FROM runs WHERE photos > 0"
 
 STYLE = """
@@ -54,7 +53,7 @@ def write_report(ledger: Ledger, classes: ClassMap, identity: Identity, tally: T
         ledger: What became of each photo, of all runs.
         classes: Give names and colours.
         identity: What the masks are of.
-        tally: Says whether the last run was stopped.
+        tally: Says whether the last run was stopped, and whether files for all photos were written.
 
     Raises:
         WriteError: If it cannot be written.
@@ -74,7 +73,8 @@ def _head(ledger: Ledger, identity: Identity, tally: Tally) -> Iterator[str]:
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
     yield f"<meta name=viewport content='width=device-width'><style>{STYLE}</style><body><h1>{title}</h1>"
     if tally.stopped is not None:
-        yield f"<p class=stopped>Stopped: {_text(tally.stopped)}. The same command goes on.</p>"
+        words = "Too many failed" if tally.ended else "Stopped"
+        yield f"<p class=stopped>{words}: {_text(tally.stopped)}; {GOES_ON}.</p>"
     states = dict(ledger.rows(COUNTS))
     ((troubles,),) = ledger.rows(TROUBLES)
     ((runs, seconds, photos),) = ledger.rows(RUNS)
@@ -92,7 +92,7 @@ def _head(ledger: Ledger, identity: Identity, tally: Tally) -> Iterator[str]:
         f"<tr><td>{name}<td class=number>{_text(value)}" for name, value in rows.items() if value != "0"
     )
     yield "</table>"
-    links = [TOGETHER[name] for name in ledger.outputs.together if (ledger.out / TOGETHER[name]).exists()]
+    links = [TOGETHER[name] for name in ledger.outputs.together if tally.ended]  # else they are older
     yield "".join(f"<p><a href='{name}'>{name}</a>" for name in links)
 
 
@@ -136,7 +136,7 @@ def _failures(ledger: Ledger) -> Iterator[str]:
 
 
 def _doubtful(ledger: Ledger) -> Iterator[str]:
-    rows = list(ledger.rows(DOUBTFUL))
+    rows = list(ledger.doubtful())
     if not rows:
         return
     yield "<h2>Least confident</h2><p>The mean of the winner's probability over the photo's pixels.</p>"

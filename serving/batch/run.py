@@ -1,12 +1,11 @@
 """Works a batch off: photos are found, read, segmented and written at the same time, each accounted for."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from contract.errors import Box2SegError
+from serving.batch.ahead import take_some
 from serving.batch.attempt import Attempt, Unchanged
 from serving.batch.budget import Budget
 from serving.batch.claims import Claim, Verdict
@@ -14,14 +13,7 @@ from serving.batch.findings import Keep, Read
 from serving.batch.items import Found, Trouble
 from serving.batch.ledger import Ledger
 
-AHEAD = 16
-"""Photos written down as begun at once: one look at the disk for all of them."""
-
-MOST_BYTES = 64 * 2**20
-"""Of photos that can be read only once: so many are in memory before any of them is worked on."""
-
-PAUSE_S = 0.5
-"""After so long what was found is given on, however few are to be segmented."""
+GOES_ON = "the same command, without --fresh, goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,8 @@ class Tally:
         before: Their masks lay there already.
         failed: Without masks.
         twice: Named more than once; counted once above.
-        stopped: Why the run ended before its end.
+        stopped: Too many failed; how many.
+        ended: All that were found were worked on.
     """
 
     done: int = 0
@@ -60,11 +53,22 @@ class Tally:
     failed: int = 0
     twice: int = 0
     stopped: str | None = None
+    ended: bool = False
 
     @property
     def settled(self) -> int:
         """Photos that something became of."""
         return self.done + self.before + self.failed + self.twice
+
+    def pass_over(self, verdict: Verdict) -> None:
+        """Count a photo that is not segmented."""
+        match verdict.kind:
+            case "before":
+                self.before += 1
+            case "twice":
+                self.twice += 1
+            case "failed":
+                self.failed += 1
 
 
 Tell = Callable[[Tally, Trouble | None], None]
@@ -100,13 +104,15 @@ class Batch:
         Raises:
             WriteError: If masks cannot be written, such as on a full disk; the same run later goes on.
             ClusterError: If other machines were to segment and are lost for good; so does it then.
+            VersionChanged: If a server is asked, and answers by another version now.
+            DataError: If nobody can say which photos there are yet, as of a disk that broke.
         """
         at_once = self.segment.at_once if isinstance(self.segment, Elsewhere) else self.at_once
         places = asyncio.Semaphore(at_once)
         tasks: set[asyncio.Task[None]] = set()
         finder = ThreadPoolExecutor(1, "finding")
         try:
-            await self._start_all(found, finder, places, tasks)
+            self.tally.ended = await self._start_all(found, finder, places, tasks)
         except asyncio.CancelledError:
             self._given_up = True
             for task in tasks:
@@ -118,7 +124,7 @@ class Batch:
         if self._fault is not None:
             raise self._fault
         await asyncio.to_thread(self.ledger.flush)
-        self._check_budget(ended=True)
+        self._check_budget(ended=self.tally.ended)
         return self.tally
 
     async def _start_all(
@@ -127,14 +133,16 @@ class Batch:
         finder: ThreadPoolExecutor,
         places: asyncio.Semaphore,
         tasks: set[asyncio.Task[None]],
-    ) -> None:
+    ) -> bool:
+        """Begin with one photo after the other; tells whether it was begun with all."""
         loop = asyncio.get_running_loop()
         following = loop.run_in_executor(finder, self._draw, found)
         while (drawn := await following) is not None:
             following = loop.run_in_executor(finder, self._draw, found)
             for each in drawn:
                 if isinstance(each, Verdict):
-                    self._pass_over(each)
+                    self.tally.pass_over(each)
+                    self._told(each.trouble)
                     continue
                 await places.acquire()
                 if self._over():
@@ -145,24 +153,17 @@ class Batch:
                 task.add_done_callback(lambda _: places.release())
             if self._over():
                 await following
-                return
+                return False
+        return True
 
     def _draw(self, found: Iterator[Found]) -> list[Claim | Verdict] | None:
-        """Take photos until there is enough to do; None where there are no more."""
-        end = time.monotonic() + PAUSE_S
-        drawn: list[Claim | Verdict] = []
-        claims = size = 0
+        """Take photos and write down which are begun; None where there are no more."""
+        # First, as it may take its time: others can write meanwhile.
+        drawn = take_some(found, self.ledger.wants, lambda: self._given_up)
+        if not drawn:
+            return None
         with self.ledger.transaction():
-            for each in found:
-                result = self.ledger.sift(each)
-                if isinstance(result, Claim):
-                    result, length = _read_passing(result)
-                    claims += 1
-                    size += length
-                drawn.append(result)
-                if claims >= AHEAD or size >= MOST_BYTES or time.monotonic() > end or self._given_up:
-                    return drawn
-        return drawn or None
+            return [self.ledger.sift(each) for each in drawn]
 
     async def _work(self, claim: Claim) -> None:
         attempt = Attempt(claim, self.ledger)
@@ -202,11 +203,6 @@ class Batch:
             self.tally.done += 1
         self._told(trouble)
 
-    def _pass_over(self, verdict: Verdict) -> None:
-        name = verdict.kind
-        setattr(self.tally, name, getattr(self.tally, name) + 1)
-        self._told(verdict.trouble)
-
     def _told(self, trouble: Trouble | None) -> None:
         if trouble is not None:
             self._check_budget()
@@ -219,21 +215,3 @@ class Batch:
 
     def _over(self) -> bool:
         return self._fault is not None or self.tally.stopped is not None
-
-
-def _read_passing(claim: Claim) -> tuple[Claim, int]:
-    """Read what cannot be read later; gives how much is in memory then [bytes], too."""
-    if not claim.item.passing:
-        return claim, 0
-    try:
-        data = claim.item.read()
-    except (Box2SegError, OSError) as error:
-        return replace(claim, item=replace(claim.item, read=_raising(error))), 0
-    return replace(claim, item=replace(claim.item, read=lambda: data)), len(data)
-
-
-def _raising(error: Exception) -> Read:
-    def read() -> bytes:
-        raise error
-
-    return read

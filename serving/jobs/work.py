@@ -142,7 +142,7 @@ class Run:
     def _conclude(self, ledger: Ledger, identity: Identity) -> None:
         if not self.tally.settled:
             raise DataError(f"no photos found; they end in {', '.join(SUFFIXES)}")
-        if self.tally.stopped is None:
+        if self.tally.ended:
             write_together(ledger, self.manifest.classes, identity)
         write_report(ledger, self.manifest.classes, identity, self.tally)
 

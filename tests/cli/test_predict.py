@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from serving.batch.ledger import FILE
 from serving.engines.local import LocalEngine
 from serving.keys import INFER, change_keys, make_key
 from serving.settings import Settings
+from tests.serving.batch.filling import fill
 from tests.serving.colours import CLASSES, draw_photo, encode, publish_colours, read_labels
 from tests.serving.running import running_gateway
 
@@ -61,6 +63,18 @@ def rows(out: Path, question: str) -> list[tuple[object, ...]]:
         return database.execute(question).fetchall()
 
 
+def test_another_version_ends_it(
+    gateway: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that went over to another version fails no photo by itself: the run ends with what to do."""
+    monkeypatch.setattr("cli.ways._pick_card", lambda cards, _: replace(cards[0], version=9))
+    ended = run(photos, "--out", tmp_path / "out", "--server", gateway)
+    assert ended.exit_code == 2, ended.output
+    assert "went over to version 1; this batch is of version 9" in ended.output
+    assert "begin anew with --fresh" in ended.output
+    assert not rows(tmp_path / "out", "SELECT * FROM photos WHERE reason LIKE '%version%'")
+
+
 def test_a_server_fills_files_for_all(gateway: str, repository: Path, photos: Path, tmp_path: Path) -> None:
     """The COCO file of a server's answers is that of this machine's."""
     for out, way in (("here", ("--repository", repository)), ("there", ("--server", gateway))):
@@ -74,6 +88,22 @@ def test_a_server_fills_files_for_all(gateway: str, repository: Path, photos: Pa
     assert here == there
     refused = run(photos, "--out", tmp_path / "no", "--server", gateway, "--format", "sheet")
     assert refused.exit_code == 2
+
+
+def test_a_spent_budget_keeps_no_file_back(repository: Path, photos: Path, tmp_path: Path) -> None:
+    """Where too many failed, but all were tried, files for all are written; stopped before, they are not."""
+    words = (photos, "--repository", repository, "--format", "coco", "--max-failures")
+    ended = run(*words, "20%", "--out", tmp_path / "ended")
+    assert ended.exit_code == 3
+    assert "too many failed: 2 of 4" in ended.output
+    assert len(json.loads((tmp_path / "ended" / "coco.json").read_bytes())["images"]) == 2
+    assert "coco.json" in (tmp_path / "ended" / "report.html").read_text()
+    (tmp_path / "ended" / "coco.json").write_text("{}")
+    many = fill(tmp_path / "many", 200, bad=200)
+    stopped = run(many, *words, "0", "--out", tmp_path / "ended")
+    assert stopped.exit_code == 3
+    assert "stopped: " in stopped.output
+    assert "coco.json" not in (tmp_path / "ended" / "report.html").read_text()
 
 
 def test_quiet_says_failures_only(repository: Path, photos: Path, tmp_path: Path) -> None:

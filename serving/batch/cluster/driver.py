@@ -14,6 +14,7 @@ from typing import Any
 from contract.errors import Box2SegError, ClusterError
 from serving.batch.attempt import Attempt, Unchanged
 from serving.batch.cluster.orders import Order, Outcome, Parcel
+from serving.batch.run import GOES_ON
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ class Cluster:
         if outcome.product is None:
             failure = outcome.failure
             assert failure is not None, "an outcome has a product or a failure"
-            attempt.remains = failure.picture
+            attempt.remains, attempt.digest = failure.picture, outcome.sha256
             raise Box2SegError(failure.reason)
         await self._in_thread(attempt.take, outcome.sha256, outcome.product)
 
@@ -204,9 +205,7 @@ async def receiving(cluster: Cluster, stream: Stream) -> AsyncIterator[None]:
             for number, outcomes in stream():
                 loop.call_soon_threadsafe(cluster.receive, number, outcomes)
         except BaseException as error:  # Ray's errors have no root of their own
-            fault = ClusterError(
-                f"the cluster gave up: {_last_line(error)}", hint="the same command goes on from here"
-            )
+            fault = ClusterError(f"the cluster gave up: {_last_line(error)}", hint=f"{GOES_ON} from here")
             log.debug("the cluster gave up", exc_info=error)
             with suppress(RuntimeError):  # nobody waits any more
                 loop.call_soon_threadsafe(cluster.lose, fault)

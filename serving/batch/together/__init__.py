@@ -41,9 +41,9 @@ def check_packages(outputs: Outputs) -> None:
 
 def write_together(
     ledger: Ledger, classes: ClassMap, identity: Identity, videos: Sequence[Place] = ()
-) -> list[Place]:
+) -> None:
     """
-    Write the files that were asked for; gives those for all photos.
+    Write the files that were asked for.
 
     Args:
         ledger: What became of each photo, and which formats were asked for.
@@ -55,11 +55,7 @@ def write_together(
         WriteError: If one cannot be written; what was there stays.
         ModuleNotFoundError: As `check_packages`.
     """
-    paths = []
     for name in ledger.outputs.together:
-        path = ledger.out / TOGETHER[name]
-        WRITERS[name](path, ledger, classes, identity)
-        paths.append(path)
+        WRITERS[name](ledger.out / TOGETHER[name], ledger, classes, identity)
     if ledger.outputs.videos:
         write_videos(ledger, classes, list(videos))
-    return paths

@@ -9,8 +9,9 @@ from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
 from serving.batch.places import Place, written
 
-PHOTOS = "SELECT name, height, width FROM photos WHERE state = 'done' ORDER BY name"
-MASKS = "SELECT name, rle FROM masks ORDER BY name"
+DONE = "FROM photos JOIN masks USING (name) WHERE state = 'done' ORDER BY name"
+PHOTOS = f"SELECT name, height, width {DONE}"
+MASKS = f"SELECT name, rle {DONE}"
 
 Entry = dict[str, Any]
 Entries = Iterator[Entry]
@@ -23,7 +24,7 @@ def write_coco(path: Place, ledger: Ledger, classes: ClassMap, identity: Identit
     Args:
         path: Where it goes.
         ledger: What became of each photo.
-        classes: Become the categories; void is one only where pixels have it.
+        classes: Become the categories; void is the last of them.
         identity: The model's, which stands in "info".
 
     Raises:
@@ -62,7 +63,7 @@ def _categories(classes: ClassMap) -> list[Entry]:
 
 def _annotations(ledger: Ledger) -> Entries:
     number = 0
-    for image, (_, rle) in enumerate(ledger.rows(MASKS), 1):  # each photo that is done has one
+    for image, (_, rle) in enumerate(ledger.rows(MASKS), 1):
         for annotation in json.loads(rle)["annotations"]:
             number += 1
             del annotation["label"]

@@ -10,9 +10,8 @@ from serving.batch.items import stem
 from serving.batch.ledger import Ledger
 from serving.batch.panoptic import segment_ids
 from serving.batch.places import Place, written
-from serving.batch.together.coco import PHOTOS, list_images, write_lists
+from serving.batch.together.coco import MASKS, PHOTOS, list_images, write_lists
 
-MASKS = "SELECT name, rle FROM masks ORDER BY name"
 STUFF = 0
 """What `isthing` is: the network tells classes apart, and no two of one class, so none is countable."""
 
@@ -49,7 +48,7 @@ def _category(label: int, classes: ClassMap) -> dict[str, Any]:
 
 
 def _annotations(ledger: Ledger, ids: dict[int, int]) -> Iterator[dict[str, Any]]:
-    for image, (name, rle) in enumerate(ledger.rows(MASKS), 1):  # each photo that is done has one
+    for image, (name, rle) in enumerate(ledger.rows(MASKS), 1):
         parts = [each for each in json.loads(rle)["annotations"] if each["category_id"] != IGNORE]
         segments = [
             {

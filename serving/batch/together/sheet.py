@@ -16,8 +16,6 @@ CAPTION = 16
 LETTERS = 38
 PAPER, INK = (255, 255, 255), (30, 30, 30)
 
-PICTURES = "SELECT name, confidence, jpeg FROM pictures WHERE state = 'done' ORDER BY confidence, name"
-
 
 def write_sheet(path: Place, ledger: Ledger, classes: ClassMap, identity: Identity) -> None:
     """
@@ -32,7 +30,7 @@ def write_sheet(path: Place, ledger: Ledger, classes: ClassMap, identity: Identi
     Raises:
         WriteError: If it cannot be written.
     """
-    cells = list(ledger.rows(PICTURES))
+    cells = list(ledger.doubtful())
     across = min(COLUMNS, max(1, len(cells)))
     down = max(1, -(-len(cells) // COLUMNS))
     width, height = SIDE + GAP, SIDE + CAPTION + GAP

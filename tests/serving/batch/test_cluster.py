@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from contract.errors import ClusterError
+from contract.errors import Box2SegError, ClusterError
 from serving.batch.attempt import Attempt, Unchanged
 from serving.batch.budget import Budget
 from serving.batch.claims import Claim
@@ -25,7 +26,7 @@ from serving.batch.cluster.orders import Order, Outcome, Parcel
 from serving.batch.cluster.photo import NotHere, Photo
 from serving.batch.cluster.pool import Wish
 from serving.batch.cluster.segmenting import Site, cluster_segment
-from serving.batch.findings import Finding, Product
+from serving.batch.findings import Failure, Finding, Product
 from serving.batch.identity import Identity
 from serving.batch.items import Item, Trouble, file_item, find_stamp
 from serving.batch.ledger import Ledger
@@ -73,7 +74,7 @@ def test_a_batch_outlives_its_workers(cluster: Any, repository: Path, tmp_path: 
     stopped = start()
     wait_for(stopped, tmp_path / "out", 10)
     stopped.send_signal(signal.SIGINT)
-    assert "the same command goes on" in end(stopped, 130)
+    assert "the same command, without --fresh, goes on" in end(stopped, 130)
 
     there = sum(1 for _ in (tmp_path / "out").rglob("*.png"))
     killed = start()
@@ -174,6 +175,35 @@ def test_photos_travel_where_disks_are_not_shared(tmp_path: Path) -> None:
     with Ledger(tmp_path, IDENTITY, PNG) as ledger:
         asyncio.run(talk(ledger))
     assert (tmp_path / "photos" / "0000.png").read_bytes() == b"a mask"
+
+
+@pytest.mark.parametrize(("digest", "left"), [("another", False), ("", True)])
+def test_a_photo_that_broke_elsewhere(tmp_path: Path, digest: str, left: bool) -> None:
+    """One whose mask lies there loses it where a worker read other bytes, and not where none could."""
+    (photo,) = fill(tmp_path / "photos", 1).iterdir()
+
+    async def talk(ledger: Ledger, outcome: Outcome) -> None:
+        with ledger.transaction():
+            claim = ledger.sift(file_item(photo, "0.jpg"))
+        assert isinstance(claim, Claim)
+        cluster, attempt = Cluster(Post(), lambda: 1.0, ""), Attempt(claim, ledger)
+        task = asyncio.create_task(cluster.segment(attempt))
+        await asyncio.sleep(0)
+        cluster.receive(1, [replace(outcome, ticket=0)])
+        try:
+            await task
+            attempt.finish()
+        except Box2SegError as error:
+            attempt.fail(attempt.reason(error))
+        finally:
+            cluster.close()
+
+    product = Product({"png": b"a mask"}, Finding((1, 1), 1))
+    for outcome in (Outcome(0, "abc", product), Outcome(0, digest, failure=Failure("broken"))):
+        with Ledger(tmp_path, IDENTITY, PNG) as ledger:
+            asyncio.run(talk(ledger, outcome))
+        photo.write_bytes(b"another")
+    assert (tmp_path / "0.png").exists() is left
 
 
 def test_a_lost_cluster_ends_the_batch(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """The ledger knows what is done, what is to be done again, and whose file is whose."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contract.errors import DataError, InvalidParameter
+from serving.batch import claims
 from serving.batch.budget import read_budget
-from serving.batch.claims import Claim, Verdict
+from serving.batch.claims import Change, Claim, Verdict
 from serving.batch.findings import Failure, Finding
 from serving.batch.fresh import begin_anew
 from serving.batch.identity import Identity
@@ -44,6 +47,7 @@ def test_a_finished_photo_is_not_read_again(tmp_path: Path) -> None:
         assert isinstance(begun, Claim)
         ledger.finish(done, "abc", FINDING)
         ledger.fail(failed, Failure("broken"))
+    (tmp_path / "a.png").touch()
     with open_ledger(tmp_path) as ledger:
         assert sift(ledger, item("a.jpg")) == [Verdict("before")]
         assert [getattr(each, "known", "?") for each in sift(ledger, item("b.jpg"), item("c.jpg"))] == [
@@ -89,7 +93,7 @@ def test_own_files_are_reserved(tmp_path: Path) -> None:
     """A photo whose file would be the batch's own is refused."""
     outputs = choose_outputs(["rle"], SUFFIXES)
     with open_ledger(tmp_path, replace(COLOURS, outputs=("rle",)), outputs) as ledger:
-        for name in ("coco.jpg", ".box2seg/a.jpg"):
+        for name in ("coco.jpg", ".box2seg/a.jpg", "report.html/0.jpg", "masks.parquet/deep/0.jpg"):
             (verdict,) = sift(ledger, item(name))
             assert isinstance(verdict, Verdict)
             assert verdict.kind == "failed"
@@ -139,6 +143,46 @@ def test_fresh_removes_what_is_ours(tmp_path: Path) -> None:
     begin_anew(tmp_path, SUFFIXES)
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert files == ["deep/b.png"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "coco.json"])
+def test_files_of_that_name_are_not_written_over(tmp_path: Path, name: str) -> None:
+    """A user's own file that a batch would write at its end is named at its beginning, and stays."""
+    (tmp_path / name).write_text("mine")
+    outputs, identity = Outputs({}, ("coco",)), replace(COLOURS, outputs=("coco",))
+    for _ in range(2):
+        with pytest.raises(DataError, match=f"{name} is there already, and not of this batch"):
+            open_ledger(tmp_path, identity, outputs)
+        begin_anew(tmp_path, SUFFIXES)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_fresh_leaves_what_the_batch_was_not_to_write(tmp_path: Path) -> None:
+    """A COCO file beside a batch without one is somebody's; of a batch with one it is the batch's."""
+    for outputs, left in ((PNG, True), (Outputs({}, ("coco",)), False)):
+        open_ledger(tmp_path, replace(COLOURS, outputs=outputs.names), outputs).close()
+        (tmp_path / "coco.json").touch()
+        begin_anew(tmp_path, SUFFIXES)
+        assert (tmp_path / "coco.json").exists() is left
+        (tmp_path / "coco.json").unlink(missing_ok=True)
+
+
+def test_a_photo_is_written_down_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever another thread writes what waits, no photo is done there without its run lengths."""
+    whole = claims.finished
+
+    def slowly(*words: Any) -> Iterator[Change]:
+        for change in whole(*words):
+            yield change
+            ledger.flush()
+            done = "SELECT COUNT(*) FROM photos WHERE state = 'done'"
+            assert list(ledger.rows(done)) == list(ledger.rows("SELECT COUNT(*) FROM masks"))
+
+    monkeypatch.setattr(claims, "finished", slowly)
+    with open_ledger(tmp_path) as ledger:
+        (claim,) = sift(ledger, item("a.jpg"))
+        assert isinstance(claim, Claim)
+        ledger.finish(claim, "abc", replace(FINDING, rle=b"{}"))
 
 
 def test_the_least_confident_are_kept(tmp_path: Path) -> None:

@@ -10,6 +10,13 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from serving.batch.claims import Claim
+from serving.batch.findings import Finding
+from serving.batch.identity import Identity
+from serving.batch.items import Item, Stamp
+from serving.batch.ledger import Ledger
+from serving.batch.outputs import Outputs
+from serving.batch.together.coco import write_coco
 from tests.cli.test_predict import run
 from tests.serving.batch.filling import fill, results
 from tests.serving.browser import chromium
@@ -48,6 +55,27 @@ def test_the_coco_file_has_every_mask(done: Path) -> None:
             labels[coco.annToMask(annotation) == 1] = annotation["category_id"]
         mask = (done / "png" / image["file_name"]).with_suffix(".png")
         np.testing.assert_array_equal(labels, read_labels(mask.read_bytes()))
+
+
+def test_annotations_are_on_their_photo(tmp_path: Path) -> None:
+    """What an earlier run knew of a photo that is not done any more stands on no other photo."""
+    outputs, identity = Outputs({}, ("coco",)), Identity("colours", 1, "0123", ("coco",))
+    names = ("a.jpg", "b.jpg", "c.jpg")
+    with Ledger(tmp_path, identity, outputs) as ledger:
+        with ledger.transaction():
+            begun = [ledger.sift(Item(name, name, lambda: b"", Stamp(1, 1))) for name in names]
+        for claim in begun:
+            assert isinstance(claim, Claim)
+            rle = json.dumps({"annotations": [{"label": "red", "of": claim.item.name}]}).encode()
+            ledger.finish(claim, claim.item.name, Finding((1, 1), 1, rle=rle))
+    with Ledger(tmp_path, identity, outputs) as ledger:
+        with ledger.transaction():
+            ledger.sift(Item("a.jpg", "a.jpg", lambda: b"", Stamp(2, 2)))  # begun, and then came a power cut
+        write_coco(tmp_path / "coco.json", ledger, CLASSES, identity)
+    coco = json.loads((tmp_path / "coco.json").read_bytes())
+    files = {image["id"]: image["file_name"] for image in coco["images"]}
+    assert [files[each["image_id"]] for each in coco["annotations"]] == ["b.jpg", "c.jpg"]
+    assert [each["of"] for each in coco["annotations"]] == ["b.jpg", "c.jpg"]
 
 
 def test_the_table_has_every_photo(done: Path) -> None:
