@@ -24,6 +24,13 @@ Link = tuple[Remote, str]
 """A photo's place and its name, before its file system was asked about it."""
 
 
+def folder_of(path: Place) -> Place:
+    """Give the folder of a list or table, as its paths are relative to it."""
+    if isinstance(path, Remote):
+        return path.parent
+    return Path(os.path.abspath(path.parent))  # noqa: PTH100 -- a link's own name, where resolve() gives its target
+
+
 def resolve(folder: Place, words: str) -> Found | Link:
     """
     Give the photo that a line names.
@@ -124,7 +131,7 @@ def _info(place: Remote) -> dict[str, Any]:
 
 def _read(place: Remote, size: int | None) -> bytes:
     try:
-        if size is None and is_web(place.shown):
+        if size is None:
             return _read_unknown(place)
         check_length(size or 0)
         return place.read_bytes()
