@@ -91,9 +91,15 @@ def _walk(
 
 def _is_below(place: Remote, folder: Remote | None) -> bool:
     """Tell whether a place is below another or is it, by whichever of its schemes both are named."""
-    if folder is None or place.files != folder.files:
+    if folder is None or _server(place) != _server(folder):
         return False
     return f"{place.path.rstrip('/')}/".startswith(f"{folder.path.rstrip('/')}/")
+
+
+def _server(place: Remote) -> tuple[object, ...]:
+    """Give what tells file systems apart; fsspec's own comparison tells threads apart too."""
+    files = place.files
+    return type(files), files.storage_args, files.storage_options
 
 
 def _known(entries: Iterator[_Entry | Trouble]) -> Iterator[Found]:

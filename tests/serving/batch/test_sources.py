@@ -5,6 +5,7 @@ import itertools
 import os
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ from contract.images import decode_image
 from serving.batch import items
 from serving.batch.items import Found, Item, Trouble, inside, stem
 from serving.batch.places import place_of
+from serving.batch.remote import Remote
 from serving.batch.sources import are_far, check_places, count_items, find_items
 from tests.serving.batch.filling import add_member, fill, pack
 from tests.serving.colours import draw_photo, encode
@@ -84,6 +86,18 @@ def test_a_pattern_keeps_out_of_the_masks(folder: Path, tmp_path: Path) -> None:
     assert list(contents(f"{folder}/deep/*", out=folder)) == ["b.JPG"]
     with pytest.raises(DataError, match="masks would lie among the photos"):
         check_places([f"{folder}/**/*.png"], folder)
+
+
+@pytest.mark.parametrize("place", ["a2/", "a2/**/*.png"])
+def test_masks_are_known_by_another_scheme(place: str) -> None:
+    """Where two schemes lead to one place, as s3 and s3a do, and others to what is only called alike."""
+    files = fsspec.filesystem("memory")
+    for name in ("a2/a.png", "a2/masks/a.png", "a2/masks2/a.png"):
+        files.pipe_file(f"/{name}", PHOTO)
+    out = place_of("memory://a2/masks")
+    assert isinstance(out, Remote)
+    names = list(contents(f"memory://{place}", out=replace(out, shown="mem://a2/masks")))
+    assert names == ["a.png", "masks2/a.png"]
 
 
 def test_a_pattern_leads_nowhere(folder: Path) -> None:
