@@ -93,7 +93,7 @@ def printable(path: str) -> str:
 
 def file_item(path: Path, name: str) -> Item:
     """Give the item of a file; a missing one says so when it is read."""
-    return Item(name, printable(str(path)), lambda: read_file(path), find_stamp(path), path=path)
+    return Item(name, str(path), lambda: read_file(path), find_stamp(path), path=path)
 
 
 def find_stamp(path: Path) -> Stamp | None:

@@ -1,5 +1,6 @@
 """Where photos come from: one file per kind, all of them lazy; a place is recognised by what it is."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -7,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from contract.errors import DataError
-from serving.batch.items import Found, file_item, inside, is_photo, printable
+from serving.batch.items import Found, file_item, inside, is_photo
 from serving.batch.places import LOCAL, Place, place_of
 from serving.batch.remote import Remote
 from serving.batch.sources.folder import find_in_folder
@@ -129,14 +130,14 @@ def _is_far(words: str) -> bool:
 
 
 def _find_local(path: Path, out: Place) -> Iterator[Found]:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 -- never raises, as Path's does of too long a name
         yield from find_in_folder(path, out)
     elif (kind := _kind_of(path)) is not None:
         yield from kind.find(path)
     elif is_glob(path):
         yield from one_at_least(find_by_glob(path, out), str(path))
     else:
-        yield file_item(path, printable(path.name))
+        yield file_item(path, path.name)
 
 
 def _find_remote(place: Remote, uri: str, out: Place) -> Iterator[Found]:
@@ -147,7 +148,7 @@ def _find_remote(place: Remote, uri: str, out: Place) -> Iterator[Found]:
     elif (kind := _kind_of(place)) is not None:
         yield from kind.find(place)
     else:
-        yield from look_up([(place, inside(printable(unquote(place.name))) or "photo")])
+        yield from look_up([(place, inside(unquote(place.name)) or "photo")])
 
 
 def _is_pattern(place: Place, words: str) -> bool:
@@ -185,12 +186,13 @@ def _check_there(place: Place) -> None:
 def _is_same(place: Place, out: Place) -> bool:
     if isinstance(place, Remote) or isinstance(out, Remote):
         return str(place) == str(out)
-    return place.is_dir() and place.resolve() == out.resolve()
+    return os.path.isdir(place) and place.resolve() == out.resolve()  # noqa: PTH112 -- never raises
 
 
 def _kind_of(place: Place) -> Kind | None:
     name = place.name.lower()
     for kind in KINDS:
-        if name.endswith(kind.suffixes) and (isinstance(place, Remote) or place.is_file()):
-            return kind
+        if name.endswith(kind.suffixes):
+            there = isinstance(place, Remote) or os.path.isfile(place)  # noqa: PTH113 -- never raises
+            return kind if there else None
     return None

@@ -1,6 +1,7 @@
 """The photos of this machine that a pattern names."""
 
 import glob
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,9 @@ def find_by_glob(pattern: Path, out: Place) -> Iterator[Found]:
     kept_out = None if isinstance(out, Remote) or not _is_below(out, root) else out
     for found in glob.iglob(below, root_dir=root, recursive=True):  # noqa: PTH207 -- a folder's list at a time
         path = root / found
-        if not is_photo(found) or not path.is_file() or (kept_out is not None and _is_below(path, kept_out)):
+        if not is_photo(found) or os.path.isdir(path):  # noqa: PTH112 -- never raises
+            continue
+        if kept_out is not None and _is_below(path, kept_out):
             continue
         name = inside(found)
         yield (
@@ -34,7 +37,7 @@ def find_by_glob(pattern: Path, out: Place) -> Iterator[Found]:
 
 def is_glob(path: Path) -> bool:
     """Tell whether a path is a pattern; one that is there is that file or folder, whatever it is called."""
-    return glob.has_magic(str(path)) and not path.exists()
+    return glob.has_magic(str(path)) and not os.path.exists(path)  # noqa: PTH110 -- never raises
 
 
 def split_glob(pattern: Path) -> tuple[Path, str]:
@@ -54,4 +57,5 @@ def one_at_least(found: Iterator[Found], pattern: str) -> Iterator[Found]:
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+    # Path.resolve would stumble over a link to itself.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -7,7 +7,7 @@ from itertools import chain
 from urllib.parse import unquote
 
 from contract.errors import DataError
-from serving.batch.items import Found, Trouble, inside, is_photo, printable
+from serving.batch.items import Found, Trouble, inside, is_photo
 from serving.batch.listing import Info, has_pages, list_pages
 from serving.batch.opening import open_remote
 from serving.batch.places import Place
@@ -112,7 +112,7 @@ def _found(entry: _Entry | Trouble) -> Found | Link:
         return entry
     name = inside(unquote(entry.name) if is_web(str(entry.place)) else entry.name)
     if name is None:
-        return Trouble(printable(str(entry.place)), "its path leaves the folder")
+        return Trouble(str(entry.place), "its path leaves the folder")
     if entry.info.get("size") is None:
         return entry.place, name
     return remote_item(entry.place, name, entry.info)
@@ -145,7 +145,7 @@ def _folders(root: Remote, name: str, depth: int, kept_out: Remote | None) -> It
                 f"{folder.path.rstrip('/')}/" if is_web(str(root)) else folder.path, detail=True
             )
     except OSError as error:
-        yield Trouble(printable(str(folder)), f"cannot be read ({error.strerror or error})")
+        yield Trouble(str(folder), f"cannot be read ({error.strerror or error})")
         return
     for info in infos:
         last = info["name"].rstrip("/").rpartition("/")[2]

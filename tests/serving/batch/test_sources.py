@@ -1,10 +1,13 @@
 """Each kind of place gives its photos one after the other, and says what it cannot give."""
 
+import errno
 import io
 import itertools
 import os
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +71,41 @@ def test_a_folder_is_never_listed_as_a_whole(folder: Path) -> None:
     assert len(list(itertools.islice(find_items([str(folder)], OUT), 1))) == 1
 
 
+def test_a_disk_may_fail_in_the_midst_of_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was listed until then is given; the others go on."""
+    real = os.scandir
+
+    @contextmanager
+    def failing(path: str) -> Iterator[Iterator["os.DirEntry[str]"]]:
+        def entries() -> Iterator["os.DirEntry[str]"]:
+            with real(path) as whole:
+                yield from whole
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        yield entries()
+
+    monkeypatch.setattr(os, "scandir", failing)
+    found = find(folder)
+    assert len([each for each in found if isinstance(each, Item)]) == 2
+    assert [each.reason for each in found if isinstance(each, Trouble)] == [
+        "cannot be read (Input/output error)"
+    ] * 2
+
+
+def test_no_path_stumbles(folder: Path) -> None:
+    """One that is too long for the disk, and a link to itself, are photos that cannot be read."""
+    (folder / "masks").mkdir()
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    long = f"{'long' * 70}.png"
+    check_places([long, f"{folder}/l*.png"], folder / "masks")
+    found = find(long, f"{folder}/l*.png", f"{'long' * 70}*.png", out=folder / "masks")
+    assert [each.origin for each in found] == [long, f"{folder}/loop.png", f"{'long' * 70}*.png"]
+    for item in found[:2]:
+        assert isinstance(item, Item)
+        with pytest.raises(Box2SegError, match="cannot be read"):
+            item.read()
+
+
 def test_a_pattern_gives_what_fits(folder: Path) -> None:
     """Photos are named by their path below the folder in which the pattern begins."""
     assert contents(folder / "**" / "*.JPG") == {"deep/b.JPG": PHOTO}
@@ -90,7 +128,7 @@ def test_a_pattern_keeps_out_of_the_masks(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["a2/", "a2/**/*.png"])
 def test_masks_are_known_by_another_scheme(place: str) -> None:
-    """Where two schemes lead to one place, as s3 and s3a do, and others to what is only called alike."""
+    """Two may lead to one place, as s3 and s3a do; what only begins like the masks' folder is none of it."""
     files = fsspec.filesystem("memory")
     for name in ("a2/a.png", "a2/masks/a.png", "a2/masks2/a.png"):
         files.pipe_file(f"/{name}", PHOTO)
