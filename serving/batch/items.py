@@ -1,5 +1,6 @@
 """One photo of a batch, wherever it comes from, and what is known of it before it is read."""
 
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,8 +28,8 @@ class Item:
     One photo.
 
     Args:
-        name: Relative path with "/", without "." and ".."; its masks lie there.
-        origin: What to call it in messages.
+        name: Relative path with "/", without "." and ".."; its masks lie there. Kept as `printable` gives it.
+        origin: What to call it in messages; kept so too.
         read: Gives its bytes; raises an ImageError or OSError where it cannot.
         stamp: None where nothing is known before it is read.
         passing: It can be read only until the next item is asked for, as in a stream.
@@ -41,6 +42,9 @@ class Item:
     stamp: Stamp | None = None
     passing: bool = False
     path: Path | None = None
+
+    def __post_init__(self) -> None:
+        _keep_printable(self, "name", "origin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,9 @@ class Trouble:
 
     origin: str
     reason: str
+
+    def __post_init__(self) -> None:
+        _keep_printable(self, "origin", "reason")
 
 
 Found = Item | Trouble
@@ -74,7 +81,7 @@ def stem(name: str) -> str:
 def inside(path: str) -> str | None:
     """Give a path as an item's name; None where it leaves its folder, or is none."""
     pure = PurePosixPath(printable(path))
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in path:
         return None
     return str(pure)
 
@@ -86,7 +93,7 @@ def printable(path: str) -> str:
 
 def file_item(path: Path, name: str) -> Item:
     """Give the item of a file; a missing one says so when it is read."""
-    return Item(name, printable(str(path)), lambda: read_file(path), find_stamp(path), path=path)
+    return Item(name, str(path), lambda: read_file(path), find_stamp(path), path=path)
 
 
 def find_stamp(path: Path) -> Stamp | None:
@@ -117,9 +124,20 @@ def read_file(path: Path) -> bytes:
         InvalidImage, ImageTooLarge: If it is not there, cannot be read or is too long for one.
     """
     try:
-        check_length(path.stat().st_size)
-        return path.read_bytes()
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe has no end, and no length beforehand
+            raise InvalidImage("is no plain file")
+        check_length(status.st_size)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise InvalidImage("no such file") from error
     except OSError as error:
         raise InvalidImage(f"cannot be read ({error.strerror or error})") from error
+    check_length(len(data))
+    return data
+
+
+def _keep_printable(found: Found, *names: str) -> None:
+    for name in names:
+        object.__setattr__(found, name, printable(getattr(found, name)))

@@ -1,6 +1,6 @@
 """Where photos come from: one file per kind, all of them lazy; a place is recognised by what it is."""
 
-import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -8,18 +8,19 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from contract.errors import DataError
-from serving.batch.items import Found, file_item, inside, is_photo, printable
+from serving.batch.items import Found, file_item, inside, is_photo
 from serving.batch.places import LOCAL, Place, place_of
 from serving.batch.remote import Remote
 from serving.batch.sources.folder import find_in_folder
+from serving.batch.sources.globs import find_by_glob, is_glob, one_at_least, split_glob
 from serving.batch.sources.links import look_up
 from serving.batch.sources.lists import count_in_list, find_in_list, first_in_list
-from serving.batch.sources.prefix import find_by_pattern, find_in_prefix, is_pattern
+from serving.batch.sources.prefix import find_by_pattern, find_in_prefix, is_pattern, split_pattern
 from serving.batch.sources.table import find_in_table
 from serving.batch.sources.tar import find_in_tar
 from serving.batch.sources.video import find_in_video
 from serving.batch.sources.zip import count_in_zip, find_in_zip
-from serving.batch.uris import is_uri, is_web
+from serving.batch.uris import is_uri, is_web, shown
 
 Find = Callable[[Place], Iterator[Found]]
 Count = Callable[[Path], int]
@@ -64,14 +65,16 @@ def check_places(places: Sequence[str], out: Place) -> None:
     Make sure that each place can be looked into; photos that are missing are found out later.
 
     Raises:
-        DataError: If one is not there, or holds the folder for the masks itself.
+        DataError: If one is not there, is that of the masks or a pattern that begins there, or no pattern at
+            all.
         DependencyMissing, ModuleNotFoundError: If a package is missing that one is read with.
     """
     for words in places:
         place = place_of(words)
-        if _is_same(place, out):
+        pattern = _is_pattern(place, words)
+        if _is_same(place, out) or (pattern and _begins_at(place, words, out)):
             raise DataError(f"{place}: masks would lie among the photos", hint="name another --out")
-        if not (_is_pattern(place, words) or is_photo(place.name)):
+        if not (pattern or is_photo(place.name)):
             _check_there(place)
         if (kind := _kind_of(place)) is not None and kind.package is not None:
             import_module(kind.package)
@@ -84,7 +87,7 @@ def find_items(places: Sequence[str], out: Place) -> Iterator[Found]:
     Args:
         places: Photos, folders, patterns such as "*/a*.jpg", lists, archives, tables and videos, by paths or
             URIs.
-        out: The folder for the masks, into which no look is taken.
+        out: The folder for the masks, into which neither folders nor patterns look.
 
     Raises:
         DependencyMissing, ModuleNotFoundError: If a package is missing that one is read with.
@@ -127,40 +130,41 @@ def _is_far(words: str) -> bool:
 
 
 def _find_local(path: Path, out: Place) -> Iterator[Found]:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 -- never raises, as Path's does of too long a name
         yield from find_in_folder(path, out)
     elif (kind := _kind_of(path)) is not None:
         yield from kind.find(path)
-    elif not path.exists() and glob.has_magic(str(path)):
-        yield from _find_by_pattern(str(path))
+    elif is_glob(path):
+        yield from one_at_least(find_by_glob(path, out), str(path))
     else:
-        yield file_item(path, printable(path.name))
+        yield file_item(path, path.name)
 
 
 def _find_remote(place: Remote, uri: str, out: Place) -> Iterator[Found]:
     if is_pattern(uri):
-        yield from find_by_pattern(uri, out)
+        yield from one_at_least(find_by_pattern(uri, out), str(place))
     elif _is_prefix(place, uri):
         yield from find_in_prefix(place, out)
     elif (kind := _kind_of(place)) is not None:
         yield from kind.find(place)
     else:
-        yield from look_up([(place, inside(printable(unquote(place.name))) or "photo")])
-
-
-def _find_by_pattern(pattern: str) -> Iterator[Found]:
-    """Give the photos that a pattern names, each by its path below the folder where the pattern begins."""
-    parts = Path(pattern).parts
-    first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
-    root = Path(*parts[:first])
-    below = str(Path(*parts[first:]))
-    for found in glob.iglob(below, root_dir=root, recursive=True):  # noqa: PTH207 -- lazy
-        if is_photo(found) and (root / found).is_file():
-            yield file_item(root / found, printable(found))
+        yield from look_up([(place, inside(unquote(place.name)) or "photo")])
 
 
 def _is_pattern(place: Place, words: str) -> bool:
-    return is_pattern(words) if isinstance(place, Remote) else glob.has_magic(str(place))
+    return is_pattern(words) if isinstance(place, Remote) else is_glob(place)
+
+
+def _begins_at(pattern: Place, words: str, out: Place) -> bool:
+    """
+    Tell whether the folder where a pattern begins is that of the masks.
+
+    Raises:
+        DataError: If it is no pattern that can be.
+    """
+    if isinstance(pattern, Remote):
+        return shown(split_pattern(words)[0]).rstrip("/") == str(out)
+    return _is_same(split_glob(pattern)[0], out)
 
 
 def _is_prefix(place: Remote, uri: str) -> bool:
@@ -182,12 +186,13 @@ def _check_there(place: Place) -> None:
 def _is_same(place: Place, out: Place) -> bool:
     if isinstance(place, Remote) or isinstance(out, Remote):
         return str(place) == str(out)
-    return place.is_dir() and place.resolve() == out.resolve()
+    return os.path.isdir(place) and place.resolve() == out.resolve()  # noqa: PTH112 -- never raises
 
 
 def _kind_of(place: Place) -> Kind | None:
     name = place.name.lower()
     for kind in KINDS:
-        if name.endswith(kind.suffixes) and (isinstance(place, Remote) or place.is_file()):
-            return kind
+        if name.endswith(kind.suffixes):
+            there = isinstance(place, Remote) or os.path.isfile(place)  # noqa: PTH113 -- never raises
+            return kind if there else None
     return None

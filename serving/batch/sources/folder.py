@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.batch.items import Found, Item, Trouble, file_item, is_photo, printable
+from serving.batch.items import Found, Item, Trouble, file_item, is_photo
 from serving.batch.places import Place
 from serving.batch.remote import Remote
 
@@ -49,25 +49,26 @@ def find_in_folder(folder: Path, out: Place, rules: Rules = ALL) -> Iterator[Fou
 
 def _walk(folder: str, name: str, above: set[Number], out: Number | None, rules: Rules) -> Iterator[Found]:
     """Go through one folder; `above` are those that it lies in, so that a link back to them ends."""
+    for entry in _list(folder):
+        if isinstance(entry, Trouble):
+            yield entry
+        elif entry.is_symlink() and not rules.follows(Path(entry.path)):
+            yield Trouble(entry.path, "is a link that leads out of the folders that are allowed")
+        elif _is_folder(entry):
+            number = _number(Path(entry.path))
+            if number != out and number not in above:
+                below = {*above, number} if number else above
+                yield from _walk(entry.path, f"{name}{entry.name}/", below, out, rules)
+        elif is_photo(entry.name):
+            yield rules.make(Path(entry.path), f"{name}{entry.name}")
+
+
+def _list(folder: str) -> "Iterator[os.DirEntry[str] | Trouble]":
     try:
-        entries = os.scandir(folder)
-    except OSError as error:
-        yield Trouble(printable(folder), f"cannot be read ({error.strerror or error})")
-        return
-    with entries:
-        for entry in entries:
-            inner = f"{name}{entry.name}"
-            if entry.is_symlink() and not rules.follows(Path(entry.path)):
-                yield Trouble(
-                    printable(entry.path), "is a link that leads out of the folders that are allowed"
-                )
-            elif _is_folder(entry):
-                number = _number(Path(entry.path))
-                if number != out and number not in above:
-                    below = {*above, number} if number else above
-                    yield from _walk(entry.path, f"{inner}/", below, out, rules)
-            elif is_photo(entry.name):
-                yield rules.make(Path(entry.path), printable(inner))
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as error:  # of a failing disk in the midst of it
+        yield Trouble(folder, f"cannot be read ({error.strerror or error})")
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

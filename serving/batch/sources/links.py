@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from contract.errors import DataError, InvalidImage
-from serving.batch.items import Found, Item, Trouble, check_length, file_item, inside, printable
+from serving.batch.items import Found, Item, Trouble, check_length, file_item, inside
 from serving.batch.places import LOCAL, Place, place_of, stamp_by
 from serving.batch.remote import Remote
 from serving.batch.uris import is_uri, is_web, shown, uri_name
@@ -22,6 +22,13 @@ HERE = (LOCAL, "local://")
 
 Link = tuple[Remote, str]
 """A photo's place and its name, before its file system was asked about it."""
+
+
+def folder_of(path: Place) -> Place:
+    """Give the folder of a list or table, as its paths are relative to it."""
+    if isinstance(path, Remote):
+        return path.parent
+    return Path(os.path.abspath(path.parent))  # noqa: PTH100 -- a link's own name, where resolve() gives its target
 
 
 def resolve(folder: Place, words: str) -> Found | Link:
@@ -39,7 +46,7 @@ def resolve(folder: Place, words: str) -> Found | Link:
         DependencyMissing: If a package is missing that speaks to it.
     """
     if "\0" in words:
-        return Trouble(printable(shown(words)), "no path has a NUL in it")
+        return Trouble(shown(words), "no path has a NUL in it")
     if isinstance(folder, Remote):
         return _resolve_uri(words) if _is_far(words) else _resolve_below(folder, words)
     if is_uri(words) and not words.lower().startswith(LOCAL):
@@ -47,7 +54,7 @@ def resolve(folder: Place, words: str) -> Found | Link:
     above = str(folder)
     whole = os.path.normpath(os.path.join(above, _without_scheme(words)))  # noqa: PTH118 -- a million times
     name = whole.removeprefix(above.rstrip("/") + "/")
-    return file_item(Path(whole), printable(name.lstrip("/")))
+    return file_item(Path(whole), name.lstrip("/"))
 
 
 def look_up(photos: Iterable[Found | Link]) -> Iterator[Found]:
@@ -63,17 +70,17 @@ def look_up(photos: Iterable[Found | Link]) -> Iterator[Found]:
 
 def remote_item(place: Remote, name: str, info: dict[str, Any]) -> Item:
     """Give the item of a file at a URI; empty where its file system says nothing, reading then says why."""
-    return Item(name, printable(str(place)), partial(_read, place, info.get("size")), stamp_by(info))
+    return Item(name, str(place), partial(_read, place, info.get("size")), stamp_by(info))
 
 
 def _resolve_uri(uri: str) -> Found | Link:
     name = inside(uri_name(uri))
     if name is None:
-        return Trouble(printable(shown(uri)), "its path leaves its host")
+        return Trouble(shown(uri), "its path leaves its host")
     try:
         place = place_of(uri)
     except DataError as error:
-        return Trouble(printable(shown(uri)), error.message)
+        return Trouble(shown(uri), error.message)
     assert isinstance(place, Remote), "file:// was seen to before"
     return place, name
 
@@ -82,7 +89,7 @@ def _resolve_below(folder: Remote, words: str) -> Found | Link:
     """Give what a list at a URI names by a path; it says nothing of this machine's own files."""
     name = inside(unquote(words) if is_web(str(folder)) else words)
     if name is None or is_uri(words):
-        return Trouble(f"{folder}/{printable(words)}", "leaves the folder of its list; name it by its URI")
+        return Trouble(f"{folder}/{words}", "leaves the folder of its list; name it by its URI")
     return folder / words, name
 
 
@@ -124,7 +131,7 @@ def _info(place: Remote) -> dict[str, Any]:
 
 def _read(place: Remote, size: int | None) -> bytes:
     try:
-        if size is None and is_web(place.shown):
+        if size is None:
             return _read_unknown(place)
         check_length(size or 0)
         return place.read_bytes()

@@ -1,14 +1,13 @@
 """A text file with the path or URI of a photo on each line."""
 
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from serving.batch.items import Found, Trouble
 from serving.batch.places import Place
 from serving.batch.remote import Remote
-from serving.batch.sources.links import Link, look_up, resolve
+from serving.batch.sources.links import Link, folder_of, look_up, resolve
 
 
 def find_in_list(path: Place) -> Iterator[Found]:
@@ -46,18 +45,12 @@ def first_in_list(path: Path) -> str:
 
 
 def _resolved(path: Place) -> Iterator[Found | Link]:
-    folder = _folder(path)
+    folder = folder_of(path)
     try:
         for words in _lines(path):
             yield resolve(folder, words)
     except OSError as error:
         yield Trouble(str(path), f"cannot be read ({error.strerror or error})")
-
-
-def _folder(path: Place) -> Place:
-    if isinstance(path, Remote):
-        return path.parent
-    return Path(os.path.abspath(path.parent))  # noqa: PTH100 -- a link's own name, where resolve() gives its target
 
 
 def _lines(path: Place) -> Iterator[str]:

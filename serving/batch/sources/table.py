@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from contract.errors import DataError
-from serving.batch.items import Found, Item, Trouble, check_length, file_item, inside, printable
+from serving.batch.items import Found, Item, Trouble, check_length, inside
 from serving.batch.places import Place, seekable
-from serving.batch.sources.links import Link, look_up, resolve
-from serving.batch.uris import is_uri
+from serving.batch.sources.links import Link, folder_of, look_up, resolve
 
 AT_ONCE = 16
 """Rows in memory."""
@@ -27,10 +24,12 @@ def find_in_table(path: Place) -> Iterator[Found]:
     URIs, or of paths relative to the table's folder, path, file_name or file. Photos are named by their path
     where there is one, else table.parquet/000000000 and on.
 
+    Yields:
+        Items; a Trouble where there is no such column, with those there are, or the table is damaged.
+
     Raises:
         DependencyMissing: If a package is missing that speaks to a URI.
         ModuleNotFoundError: Without the package pyarrow; it comes with the extra "batch".
-        DataError: If there is no such column; names those there are.
     """
     return look_up(_resolved(path))
 
@@ -45,18 +44,17 @@ def _resolved(path: Place) -> Iterator[Found | Link]:
             content = next((name for name in BYTES if name in names), None)
             places = next((name for name in PATHS if name in names), None)
             if content is None and places is None:
-                raise DataError(
-                    f"{path}: no column of photos among {', '.join(names)}",
-                    hint=f"call it {BYTES[0]} (bytes) or {PATHS[0]} (paths)",
-                )
+                words = f"call it {BYTES[0]} (bytes) or {PATHS[0]} (paths)"
+                yield Trouble(str(path), f"no column of photos among {', '.join(names)}; {words}")
+                return
             wanted = [name for name in (content, places) if name is not None]
             number = 0
             for batch in table.iter_batches(batch_size=AT_ONCE, columns=wanted):
                 for row in batch.to_pylist():
                     yield _item(path, number, row.get(content), row.get(places))
                     number += 1
-    except (pa.ArrowException, OSError) as error:
-        yield Trouble(str(path), f"is damaged or no Parquet table ({error})")
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: of a text that is no UTF-8
+        yield Trouble(str(path), f"is damaged or no Parquet table ({error}); what stands behind is not seen")
 
 
 def _item(table: Place, number: int, content: Any, place: Any) -> Found | Link:
@@ -67,14 +65,8 @@ def _item(table: Place, number: int, content: Any, place: Any) -> Found | Link:
     if isinstance(content, bytes):
         return Item(name or row, f"{table}/{number:09d}", partial(_checked, content))
     if isinstance(place, str):
-        return _item_of_place(table.parent, place, name)
+        return resolve(folder_of(table), place)
     return Trouble(f"{table}/{number:09d}", "has neither bytes nor a path")
-
-
-def _item_of_place(folder: Place, place: str, name: str | None) -> Found | Link:
-    if is_uri(place) or not isinstance(folder, Path):
-        return resolve(folder, place)
-    return file_item(folder / place, name or printable(place.lstrip("/")).replace("..", "_"))
 
 
 def _checked(content: bytes) -> bytes:

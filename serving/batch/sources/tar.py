@@ -6,13 +6,18 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from functools import partial
+from typing import Self
 
 from contract.errors import InvalidImage
 from serving.batch.items import Found, Item, Stamp, Trouble, check_length, inside, is_photo
 from serving.batch.places import Place, streamed
 
-DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError)
+DAMAGE = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+"""ValueError is that of numbers in a header that are none."""
+
 NANOSECONDS = 10**9
+LARGEST = 2**63 - 1
+"""Of the numbers that the ledger keeps."""
 
 
 def find_in_tar(path: Place, *, most_bytes: float = math.inf) -> Iterator[Found]:
@@ -23,7 +28,7 @@ def find_in_tar(path: Place, *, most_bytes: float = math.inf) -> Iterator[Found]
     a Trouble, and so it does where its files, photos or not, unfold to more than `most_bytes` together.
     """
     try:
-        with streamed(path) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
+        with streamed(path) as stream, tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Header) as archive:
             unfolded = 0
             for member in archive:
                 unfolded += member.size
@@ -35,15 +40,21 @@ def find_in_tar(path: Place, *, most_bytes: float = math.inf) -> Iterator[Found]
                 archive.members = []  # type: ignore[attr-defined] # tarfile would keep each for good
                 if member.isreg() and is_photo(member.name):
                     yield _item(path, archive, member)
-            if not _has_ended(archive):
-                yield Trouble(str(path), "is cut short: it has no end, so photos may be missing")
     except DAMAGE as error:
         yield Trouble(str(path), f"is damaged or no tar archive ({error}); what stands behind is not seen")
 
 
-def _has_ended(archive: tarfile.TarFile) -> bool:
-    """Tell whether the archive's end was read; tarfile takes the file's end for it, wherever that is."""
-    return archive.fileobj is not None and archive.fileobj.tell() > archive.offset
+class _Header(tarfile.TarInfo):
+    """A member's header; a damaged or a missing one is an error, where tarfile sees the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            if isinstance(error, tarfile.EOFHeaderError):  # type: ignore[attr-defined] # typeshed lacks it
+                raise  # the end as it is written
+            raise tarfile.ReadError(f"a header, or the end, is damaged or missing: {error}") from error
 
 
 def _item(path: Place, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Found:
@@ -51,8 +62,16 @@ def _item(path: Place, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Fou
     origin = f"{path}/{member.name}"
     if name is None:
         return Trouble(origin, "its path leaves the archive")
-    stamp = Stamp(member.size, int(member.mtime * NANOSECONDS))
-    return Item(name, origin, partial(_read, archive, member), stamp, passing=True)
+    return Item(name, origin, partial(_read, archive, member), _stamp(member), passing=True)
+
+
+def _stamp(member: tarfile.TarInfo) -> Stamp | None:
+    """Give a member's stamp; None where its time is none, as headers may say anything."""
+    try:
+        mtime_ns = int(member.mtime * NANOSECONDS)
+    except (OverflowError, ValueError):  # infinite, or no number
+        return None
+    return Stamp(member.size, mtime_ns) if max(abs(mtime_ns), member.size) <= LARGEST else None
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

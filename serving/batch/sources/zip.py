@@ -1,5 +1,6 @@
 """The photos of a zip archive, read where they lie in it."""
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def find_in_zip(path: Place) -> Iterator[Found]:
     with ExitStack() as opened:
         try:
             archive = opened.enter_context(zipfile.ZipFile(opened.enter_context(seekable(path))))
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
             yield Trouble(str(path), f"is no zip archive that can be read ({_words(error)})")
             return
         for member in archive.infolist():
@@ -54,7 +55,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(member) as stream:
             return stream.read(member.file_size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError) as error:
         raise InvalidImage(f"is damaged in the archive ({error})") from error
 
 

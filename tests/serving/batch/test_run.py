@@ -91,6 +91,18 @@ def test_streams_are_read_in_their_turn(tmp_path: Path) -> None:
     assert results(tmp_path) == {f"{number}.png": f"{number}.jpg".encode() for number in range(40)}
 
 
+def test_a_stream_may_fail_in_any_way(tmp_path: Path) -> None:
+    """Whatever reading a photo of it raises, that photo fails alone."""
+
+    def odd() -> bytes:
+        raise ValueError("a frame of an odd format")
+
+    stream = [Item("odd.jpg", "odd.jpg", odd, passing=True), *items("a.jpg")]
+    tally, told = run(tmp_path, iter(stream))
+    assert (tally.done, tally.failed) == (1, 1)
+    assert "a frame of an odd format" in told[0].reason
+
+
 def test_few_photos_are_in_memory(tmp_path: Path) -> None:
     """However many there are, not many more are begun than are worked on."""
     most = [0, 0]

@@ -1,11 +1,18 @@
 """Each kind of place gives its photos one after the other, and says what it cannot give."""
 
+import errno
+import io
 import itertools
+import os
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +22,8 @@ from contract.errors import Box2SegError, DataError
 from contract.images import decode_image
 from serving.batch import items
 from serving.batch.items import Found, Item, Trouble, inside, stem
+from serving.batch.places import place_of
+from serving.batch.remote import Remote
 from serving.batch.sources import are_far, check_places, count_items, find_items
 from tests.serving.batch.filling import add_member, fill, pack
 from tests.serving.colours import draw_photo, encode
@@ -62,10 +71,89 @@ def test_a_folder_is_never_listed_as_a_whole(folder: Path) -> None:
     assert len(list(itertools.islice(find_items([str(folder)], OUT), 1))) == 1
 
 
+def test_a_disk_may_fail_in_the_midst_of_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was listed until then is given; the others go on."""
+    real = os.scandir
+
+    @contextmanager
+    def failing(path: str) -> Iterator[Iterator["os.DirEntry[str]"]]:
+        def entries() -> Iterator["os.DirEntry[str]"]:
+            with real(path) as whole:
+                yield from whole
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        yield entries()
+
+    monkeypatch.setattr(os, "scandir", failing)
+    found = find(folder)
+    assert len([each for each in found if isinstance(each, Item)]) == 2
+    assert [each.reason for each in found if isinstance(each, Trouble)] == [
+        "cannot be read (Input/output error)"
+    ] * 2
+
+
+def test_no_path_stumbles(folder: Path) -> None:
+    """One that is too long for the disk, and a link to itself, are photos that cannot be read."""
+    (folder / "masks").mkdir()
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    long = f"{'long' * 70}.png"
+    check_places([long, f"{folder}/l*.png"], folder / "masks")
+    found = find(long, f"{folder}/l*.png", f"{'long' * 70}*.png", out=folder / "masks")
+    assert [each.origin for each in found] == [long, f"{folder}/loop.png", f"{'long' * 70}*.png"]
+    for item in found[:2]:
+        assert isinstance(item, Item)
+        with pytest.raises(Box2SegError, match="cannot be read"):
+            item.read()
+
+
 def test_a_pattern_gives_what_fits(folder: Path) -> None:
     """Photos are named by their path below the folder in which the pattern begins."""
     assert contents(folder / "**" / "*.JPG") == {"deep/b.JPG": PHOTO}
     assert sorted(contents(f"{folder}/**/*")) == ["a.png", "deep/b.JPG"]
+
+
+def test_a_pattern_keeps_out_of_the_masks(folder: Path, tmp_path: Path) -> None:
+    """Masks below it are no photos, nor through a link; one that begins where they lie is refused."""
+    masks = folder / "masks"
+    masks.mkdir()
+    (masks / "a.png").write_bytes(PHOTO)
+    (folder / "link").symlink_to(masks)
+    assert list(contents(f"{folder}/**/*.png", out=masks)) == ["a.png"]
+    assert list(contents(f"{folder}/*/*", out=masks)) == ["deep/b.JPG"]
+    assert count_items([f"{folder}/**/*.png"], masks) == 1
+    assert list(contents(f"{folder}/deep/*", out=folder)) == ["b.JPG"]
+    with pytest.raises(DataError, match="masks would lie among the photos"):
+        check_places([f"{folder}/**/*.png"], folder)
+
+
+@pytest.mark.parametrize("place", ["a2/", "a2/**/*.png"])
+def test_masks_are_known_by_another_scheme(place: str) -> None:
+    """Two may lead to one place, as s3 and s3a do; what only begins like the masks' folder is none of it."""
+    files = fsspec.filesystem("memory")
+    for name in ("a2/a.png", "a2/masks/a.png", "a2/masks2/a.png"):
+        files.pipe_file(f"/{name}", PHOTO)
+    out = place_of("memory://a2/masks")
+    assert isinstance(out, Remote)
+    names = list(contents(f"memory://{place}", out=replace(out, shown="mem://a2/masks")))
+    assert names == ["a.png", "masks2/a.png"]
+
+
+def test_a_pattern_leads_nowhere(folder: Path) -> None:
+    """What it finds outside of the folder where it begins has no name, so no mask lands elsewhere."""
+    (folder / "in").mkdir()
+    (said,) = troubles(f"{folder}/i*/../../photos/*.png")
+    assert "its path leaves the folder of the pattern" in said
+
+
+def test_a_pattern_that_fits_nothing_says_so(folder: Path) -> None:
+    """Beside photos too; one of a URI that cannot be is refused beforehand."""
+    assert troubles(folder / "a.png", f"{folder}/**/*.webp") == [f"{folder}/**/*.webp: fits no photo"]
+    fsspec.filesystem("memory").pipe_file("/there/a.txt", b"none")
+    assert troubles("memory://there/*.png") == ["memory://there/*.png: fits no photo"]
+    with pytest.raises(DataError, match="masks would lie among the photos"):
+        check_places(["memory://there/*.png"], place_of("memory://there/"))
+    with pytest.raises(DataError, match="an entire path component"):
+        check_places(["memory://photos/**x/a.png"], OUT)
 
 
 def test_a_list_gives_its_lines(folder: Path, tmp_path: Path) -> None:
@@ -94,6 +182,79 @@ def test_a_tar_leads_nowhere(tmp_path: Path) -> None:
         tar.addfile(link)
     assert contents(tmp_path / "bad.tar") == {"good.png": PHOTO}
     assert len([each for each in troubles(tmp_path / "bad.tar") if "leaves the archive" in each]) == 3
+
+
+def photos_tar(path: Path, **form: int) -> bytes:
+    """Make a tar of four photos, with names that take several headers each; gives it."""
+    with tarfile.open(path, "w", **form) as tar:  # type: ignore[call-overload]
+        for number in range(4):
+            add_member(tar, f"{number}{'long' * 40}.png", PHOTO)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tar_is_whole_or_says_so(tmp_path: Path, form: int) -> None:
+    """Cut anywhere before its end, or with a header spoiled, it has a Trouble besides its photos."""
+    path = tmp_path / "x.tar"
+    whole = photos_tar(path, format=form)
+    end = len(whole.rstrip(b"\0")) // 512 * 512 + 512
+    assert [type(each) for each in find(path)] == [Item] * 4
+    for length in range(0, end + 1, 256):
+        path.write_bytes(whole[:length])
+        assert isinstance(find(path)[-1], Trouble), length
+    for block in range(0, end, 512):
+        if b"ustar" in whole[block : block + 512]:
+            path.write_bytes(whole[: block + 20] + b"\xff" + whole[block + 21 :])
+            assert isinstance(find(path)[-1], Trouble), block
+
+
+def test_any_name_can_be_written_down(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are written so in names, origins and reasons."""
+    with tarfile.open(tmp_path / "x.tar", "w", encoding="latin-1", format=tarfile.GNU_FORMAT) as tar:
+        add_member(tar, "é.png", PHOTO)
+        add_member(tar, "../é.png", PHOTO)
+    Path(f"{tmp_path}/\udce9.zip").write_bytes(b"none")
+    item, trouble = find(tmp_path / "x.tar")
+    assert isinstance(item, Item)
+    assert item.name == r"\udce9.png"
+    for words in (item.origin, str(trouble), *troubles(f"{tmp_path}/\udce9.zip")):
+        assert r"\udce9" in words
+        words.encode()
+
+
+@pytest.mark.parametrize("time", ["inf", "nan", "1e30"])
+def test_a_tar_may_tell_any_time(tmp_path: Path, time: str) -> None:
+    """What is no time that can be written down is no stamp."""
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("a.png")
+        member.size, member.pax_headers = len(PHOTO), {"mtime": time}
+        tar.addfile(member, io.BytesIO(PHOTO))
+    (item,) = find(tmp_path / "x.tar")
+    assert isinstance(item, Item)
+    assert item.stamp is None
+
+
+@pytest.mark.parametrize(("place", "byte"), [(46, b"\xff"), (6, b"\xff")])
+def test_a_zip_with_a_bad_list_says_so(tmp_path: Path, place: int, byte: bytes) -> None:
+    """A name that is no UTF-8, or a version from the future, is trouble, counted as such."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("é.png", PHOTO)
+    data = (tmp_path / "x.zip").read_bytes()
+    at = data.index(b"PK\x01\x02") + place
+    (tmp_path / "x.zip").write_bytes(data[:at] + byte + data[at + 1 :])
+    (said,) = troubles(tmp_path / "x.zip")
+    assert "is no zip archive that can be read" in said
+    assert count_items([str(tmp_path / "x.zip")], OUT) == 1
+
+
+def test_a_zip_packed_by_lzma_may_be_damaged(tmp_path: Path) -> None:
+    """That is said of the photo, as of one packed otherwise."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.png", PHOTO)
+    data = (tmp_path / "x.zip").read_bytes()
+    (tmp_path / "x.zip").write_bytes(data[:39] + b"\xff" * 9 + data[48:])
+    with pytest.raises(Box2SegError, match="damaged in the archive"):
+        contents(tmp_path / "x.zip")
 
 
 @pytest.mark.parametrize("name", ["half.tar", "half.tar.gz", "half.zip"])
@@ -188,8 +349,26 @@ def test_a_table_gives_bytes_or_paths(folder: Path) -> None:
         "deep/b.JPG",
         "none.png",
     ]
-    with pytest.raises(DataError, match="no column of photos among number"):
-        find(folder / "other.parquet")
+    (said,) = troubles(folder / "other.parquet")
+    assert "no column of photos among number; call it image" in said
+
+
+def test_a_table_of_odd_paths(folder: Path) -> None:
+    """Paths elsewhere are named as those of a list; one with a NUL fails alone, and text is UTF-8."""
+    paths = ["a..b.png", "../other.png", "x\0y.png", "a.png"]
+    pq.write_table(pa.table({"path": paths}), folder / "odd.parquet")
+    first, second, nul, last = find(folder / "odd.parquet")
+    assert isinstance(first, Item)
+    assert first.name == "a..b.png"
+    assert isinstance(second, Item)
+    assert second.name == f"{folder.parent}/other.png".lstrip("/")
+    assert isinstance(nul, Trouble)
+    assert isinstance(last, Item)
+    latin = pa.array([b"\xe9.png"]).view(pa.string())
+    pq.write_table(pa.table({"path": latin}), folder / "latin.parquet")
+    assert "'utf-8' codec can't decode" in troubles(folder / "latin.parquet")[0]
+    pq.write_table(pa.table({"image": [{"bytes": PHOTO, "path": "x\0.png"}]}), folder / "hf.parquet")
+    assert contents(folder / "hf.parquet") == {"hf.parquet/000000000": PHOTO}
 
 
 def test_places_that_are_not_there_are_named(tmp_path: Path) -> None:
@@ -240,6 +419,28 @@ def test_masks_are_named_without_a_photos_suffix(name: str, without: str | None)
 def test_paths_stay_inside(path: str) -> None:
     """No name leads out of a folder."""
     assert inside(path) is None
+
+
+def test_only_plain_files_are_read(tmp_path: Path) -> None:
+    """A pipe, which has no end, and a device say so at once."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    found = find(tmp_path)
+    assert len(found) == 2
+    for item in found:
+        assert isinstance(item, Item)
+        with pytest.raises(Box2SegError, match="is no plain file"):
+            item.read()
+
+
+def test_what_grows_is_read_no_further_than_a_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose length is said to be 0, as of those of the system, is read to its end or to the limit."""
+    monkeypatch.setattr(items, "MAX_BYTES", 10)
+    (tmp_path / "long.png").symlink_to("/proc/self/status")
+    (item,) = find(tmp_path)
+    assert isinstance(item, Item)
+    with pytest.raises(Box2SegError, match="more than a photo has"):
+        item.read()
 
 
 def test_reading_is_later(folder: Path) -> None:
