@@ -14,7 +14,7 @@ def test_help_lists_every_verb() -> None:
     """`box2seg --help` shows each verb; each file of a verb is registered."""
     said = CliRunner().invoke(app, ["--help"]).stdout
     apart = {"__init__", "__main__", "counting", "errors", "gateway", "options"}
-    apart |= {"running", "scores", "served", "ways"}
+    apart |= {"clusters", "running", "scores", "served", "ways"}
     of_models = {"cards", "changes", "comparison", "drift", "standing", "tables", "traffic"}
     files = {path.stem for path in (ROOT / "cli").glob("*.py")} - apart - of_models
     assert {verb.__name__ for verb in VERBS} | set(GROUPS) == files

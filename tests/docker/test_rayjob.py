@@ -2,6 +2,7 @@
 
 import shlex
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -83,7 +84,7 @@ def test_the_command_is_ours() -> None:
     mounted = {
         each["mountPath"] for each in groups()["head"]["template"]["spec"]["containers"][0]["volumeMounts"]
     }
-    assert {str(typed["repository"]), f"/{typed['out'].parts[1]}"} <= mounted
+    assert {str(typed["repository"]), f"/{Path(typed['out']).parts[1]}"} <= mounted
     least, most = map(int, typed["ray_workers"].split("-"))
     workers = groups()["workers"]
     cpus = int(workers["rayStartParams"]["num-cpus"])

@@ -57,6 +57,7 @@ class Cluster:
         self._sent = 0
         self._begun = threading.Event()
         self._fault: ClusterError | None = None
+        self._is_closed = False
 
     async def segment(self, attempt: Attempt) -> None:
         """
@@ -78,6 +79,8 @@ class Cluster:
 
     def receive(self, number: int, outcomes: list[Outcome]) -> None:
         """Settle a parcel; what was settled before, by a worker that was thought lost, is passed over."""
+        if self._is_closed:  # a run that was stopped: nobody waits, and Ray may be gone
+            return
         self._feed.forget.remote(number)
         for outcome in outcomes:
             future = self._waiting.pop(outcome.ticket, None)
@@ -103,7 +106,8 @@ class Cluster:
         self._begun.set()
 
     def close(self) -> None:
-        """End the threads and the clock."""
+        """End the threads and the clock; what still comes in is passed over."""
+        self._is_closed = True
         self._begun.set()
         for timer in (self._due, self._silence):
             if timer is not None:

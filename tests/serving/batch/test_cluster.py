@@ -244,3 +244,14 @@ def test_a_worker_knows_its_files(tmp_path: Path) -> None:
     with pytest.raises(NotHere):
         Photo(order).read()
     assert Photo(Order(1, "a.png", data=PHOTO)).read() == PHOTO
+
+
+def test_what_comes_after_the_end_is_passed_over() -> None:
+    """A parcel that comes in while a stopped run is cleared away asks nothing of Ray, which may be gone."""
+
+    async def stop_and_receive() -> None:
+        driver = Cluster(None, lambda: 0.0, "no workers")
+        driver.close()
+        driver.receive(1, [])
+
+    asyncio.run(stop_and_receive())
