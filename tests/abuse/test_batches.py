@@ -1,7 +1,6 @@
 """F1, F2, F3, F4, F6: batches that are killed, fed with rubbish, and run out of room."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from cli.errors import Verbs
 from cli.predict import predict
 from serving.batch.ledger import FILE
 from tests.abuse.conftest import Seen
+from tests.full_disk import limit
 from tests.serving.batch.filling import fill, pack, results
 from tests.serving.batch.listing import run_listing
 from tests.serving.colours import draw_photo, encode, publish_colours
@@ -162,17 +162,6 @@ def no_longer_root() -> Iterator[None]:
         yield
     finally:
         os.seteuid(user)
-
-
-@contextmanager
-def limit(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes while inside, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.case("F4")

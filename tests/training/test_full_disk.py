@@ -2,11 +2,9 @@
 
 import io
 import itertools
-import resource
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from cli.__main__ import app
 from contract.classes import ClassMap
 from contract.errors import WriteError
 from contract.files import written_whole
+from tests.full_disk import limit
 from tests.training.small import SMALL, plan, small_recipe
 from tests.training.test_run import Interrupting
 from tests.untrained import untrained
@@ -36,17 +35,6 @@ def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compile no module while files are limited: Python would keep half of one for good."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-
-
-@contextmanager
-def limit(size: int) -> Iterator[None]:
-    """Let no file of this process and its children grow beyond so many bytes while inside."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def files(folder: Path) -> list[str]:

@@ -22,12 +22,13 @@ def find_by_glob(pattern: Path, out: Place) -> Iterator[Found]:
         Items; a Trouble for each photo that ".." in the pattern leads to outside.
     """
     root, below = split_glob(pattern)
-    kept_out = None if isinstance(out, Remote) or not _is_below(out, root) else out
+    masks = None if isinstance(out, Remote) else _real(out)
+    kept_out = masks if masks and masks.is_relative_to(_real(root)) else None
     for found in glob.iglob(below, root_dir=root, recursive=True):  # noqa: PTH207 -- a folder's list at a time
         path = root / found
         if not is_photo(found) or os.path.isdir(path):  # noqa: PTH112 -- never raises
             continue
-        if kept_out is not None and _is_below(path, kept_out):
+        if kept_out and _real(path).is_relative_to(kept_out):
             continue
         name = inside(found)
         yield (
@@ -56,6 +57,5 @@ def one_at_least(found: Iterator[Found], pattern: str) -> Iterator[Found]:
         yield Trouble(pattern, "fits no photo")
 
 
-def _is_below(path: Path, folder: Path) -> bool:
-    # Path.resolve would stumble over a link to itself.
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve would stumble over a link to itself

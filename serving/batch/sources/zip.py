@@ -12,6 +12,7 @@ from contract.errors import InvalidImage
 from serving.batch.items import Found, Item, Stamp, Trouble, check_length, inside, is_photo
 from serving.batch.places import Place, seekable
 
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError)
 ENCRYPTED = 0x1
 """The bit of a member's flags."""
 
@@ -25,7 +26,7 @@ def find_in_zip(path: Place) -> Iterator[Found]:
     with ExitStack() as opened:
         try:
             archive = opened.enter_context(zipfile.ZipFile(opened.enter_context(seekable(path))))
-        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        except (*DAMAGE, ValueError) as error:  # ValueError: a name that is no UTF-8
             yield Trouble(str(path), f"is no zip archive that can be read ({_words(error)})")
             return
         for member in archive.infolist():
@@ -55,7 +56,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(member) as stream:
             return stream.read(member.file_size)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError) as error:
+    except DAMAGE as error:
         raise InvalidImage(f"is damaged in the archive ({error})") from error
 
 
