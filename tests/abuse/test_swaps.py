@@ -87,7 +87,8 @@ def test_a_promotion_loads_no_other_version(house: House) -> None:
         assert promote(house, each).status_code == 200
     before = _stubs(house)
     assert promote(house, (version + 1) % len(NUMBERS) + 1).status_code == 200
-    assert len(_stubs(house) - before) <= 1
+    # Two workers that load it at the same time have Triton begin twice, and end one of the two.
+    wait_until(lambda: len(_stubs(house) - before) <= 1)
 
 
 def _stubs(house: House) -> set[int]:
