@@ -4,8 +4,9 @@
     python benchmarks/batch.py [--photos FOLDER] [--count 120] [--rounds 3]
 
 All work in turns on the same JPEGs of 500 px, so that a busy machine is busy for all; the best rounds
-count, and starting up does not. The loop reads with OpenCV, runs the ONNX file in ONNX Runtime with all
-threads, and writes palette PNGs with Pillow, one photo after the other.
+count, and starting up does not: a photo of each shape goes before the watch starts. The loop reads with
+OpenCV, runs the ONNX file in ONNX Runtime with all threads, and writes palette PNGs with Pillow, one photo
+after the other.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,21 +26,19 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from contract.arrays import Uint8
 from contract.images import read_image
 from contract.manifest import MODEL_FILE
 from contract.processors import available_processors
 from serving.batch.budget import Budget
 from serving.batch.identity import Identity
 from serving.batch.ledger import Ledger
-from serving.batch.local import Maker, local_segment, photos_at_once
+from serving.batch.local import Maker, batch_engine, local_segment, photos_at_once
 from serving.batch.outputs import choose_outputs
 from serving.batch.run import Batch
 from serving.batch.sources import find_items
-from serving.engines.local import LocalEngine
 from serving.versions import Version, live_version
 
-WARM_UP = 20
-"""Photos before the watch starts: the network is compiled for each of their shapes."""
 SIDE = 500
 """Of the photos' longer side [px]."""
 OF_ENGINE, OF_LOOP = 0.9, 2.0
@@ -105,20 +104,33 @@ def prepare(photos: Path, folder: Path, count: int) -> Path:
     return folder
 
 
+def one_of_each_shape(version: Version, photos: Path, folder: Path) -> Path:
+    """Fill a folder with one photo of each shape that the network is compiled for."""
+    folder.mkdir()
+    fit = version.manifest.fit
+    shapes = {fit.fit(read_image(path).shape[:2]).network: path for path in photos.iterdir()}
+    for path in shapes.values():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
 def engine_alone(version: Version, photos: Path) -> Measure:
-    """Give the seconds that the engine takes for the photos as they enter the network, in memory."""
+    """Give what the engine takes for the photos as they enter the network, in memory, all asked at once."""
     manifest = version.manifest
     images = [read_image(path) for path in sorted(photos.iterdir())]
     frames = [manifest.fit.fit(image.shape[:2]).fit_image(image)[None] for image in images]
 
     async def run() -> Took:
-        engine = LocalEngine()
+        engine = batch_engine()
         await engine.load(manifest, version.folder)
-        for frame in {frame.shape: frame for frame in frames}.values():
-            await engine.infer(manifest.name, manifest.version, frame)
+
+        async def compute(some: Iterable[Uint8]) -> None:
+            asked = (engine.infer(manifest.name, manifest.version, frame, timeout_s=3600) for frame in some)
+            await asyncio.gather(*asked)
+
+        await compute({frame.shape: frame for frame in frames}.values())
         watch = Watch()
-        for frame in frames:
-            await engine.infer(manifest.name, manifest.version, frame)
+        await compute(frames)
         took = watch.stop()
         await engine.close()
         return took
@@ -127,18 +139,18 @@ def engine_alone(version: Version, photos: Path) -> Measure:
 
 
 def batch(version: Version, photos: Path, folder: Path) -> Measure:
-    """Give the seconds of a batch into palette PNGs, from the first photo to the last line of the ledger."""
+    """Give what a batch into palette PNGs takes, from the first photo to the last line of the ledger."""
     manifest = version.manifest
     outputs = choose_outputs(["png"], {"png": ".png"})
     identity = Identity(manifest.name, manifest.version, manifest.files[MODEL_FILE], outputs.names)
-    warm_up = prepare(photos, folder / "warm_up" / "first", WARM_UP)
+    warm_up = one_of_each_shape(version, photos, folder / "warm_up")
 
     async def run(out: Path) -> Took:
         with Ledger(out, identity, outputs) as ledger:
             maker = Maker(outputs, manifest.classes, ledger.admits)
-            async with local_segment(LocalEngine(), version, maker) as segment:
+            async with local_segment(batch_engine(), version, maker) as segment:
                 work = Batch(ledger, segment, photos_at_once(), Budget(), lambda tally, trouble: None)
-                await work.work_off(find_items([str(warm_up.parent)], out))
+                await work.work_off(find_items([str(warm_up)], out))
                 watch = Watch()
                 await work.work_off(find_items([str(photos)], out))
                 return watch.stop()

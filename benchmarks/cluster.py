@@ -4,7 +4,7 @@ A batch on one and on two workers of a local Ray: photos per second, and how muc
     python benchmarks/cluster.py [--photos FOLDER] [--count 200] [--rounds 3]
 
 Each worker has one engine with one thread. The two are measured in turns on the same JPEGs of 500 px;
-starting up does not count, nor do the first photos, for whose shapes the network is compiled. Where there are
+starting up does not count, nor do the first photos, some of each shape for each worker. Where there are
 fewer than two processors that nobody else uses, two workers cannot be much faster than one: see the load.
 """
 
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from batch import WARM_UP, Watch, prepare
+from batch import Watch, one_of_each_shape, prepare
 from rich.console import Console
 from rich.table import Table
 
@@ -35,6 +35,8 @@ from serving.versions import Version, live_version
 GOAL = 1.7
 """Times the photos/s of one worker that two should get done."""
 WORKERS = (1, 2)
+COPIES = 8
+"""Of a photo of each shape, for each worker, before the watch starts: parcels are dealt as they come."""
 
 
 def main() -> None:
@@ -44,7 +46,9 @@ def main() -> None:
     found: dict[int, list[float]] = {workers: [] for workers in WORKERS}
     with TemporaryDirectory() as folder:
         photos = prepare(options.photos, Path(folder) / "photos", options.count)
-        prepare(photos, Path(folder) / "warm_up" / "first", WARM_UP * max(WORKERS))
+        shapes = one_of_each_shape(version, photos, Path(folder) / "shapes")
+        several = len(list(shapes.iterdir())) * COPIES * max(WORKERS)
+        prepare(shapes, Path(folder) / "warm_up" / "first", several)
         for number in range(options.rounds):
             for workers in WORKERS:
                 out = Path(folder) / f"out{number}_{workers}"

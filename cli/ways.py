@@ -91,9 +91,8 @@ def engine_way(
     from contract.manifest import MODEL_FILE
     from serving.batch.cluster.segmenting import cluster_segment
     from serving.batch.identity import Identity
-    from serving.batch.local import Maker, local_segment, photos_at_once
+    from serving.batch.local import Maker, batch_engine, local_segment, photos_at_once
     from serving.batch.outputs import choose_outputs
-    from serving.engines.local import LocalEngine
     from serving.formats import FORMATS
     from serving.settings import read_settings
     from serving.versions import live_version
@@ -108,7 +107,7 @@ def engine_way(
         if site is not None:
             return cluster_segment(site, version, outputs, max_pixels, ledger)
         maker = Maker(outputs, manifest.classes, ledger.admits)
-        return local_segment(LocalEngine(), version, maker, max_pixels, far=far)
+        return local_segment(batch_engine(), version, maker, max_pixels, far=far)
 
     return Way(
         Identity(manifest.name, manifest.version, manifest.files[MODEL_FILE], outputs.names),

@@ -21,14 +21,14 @@ from serving.batch.panoptic import derive
 from serving.batch.pictures import draw_small
 from serving.batch.run import Segment
 from serving.engines import Engine
+from serving.engines.local import LocalEngine
 from serving.formats import find_format
 from serving.segmenter import Segmenter
 from serving.telemetry import Stopwatch
 from serving.versions import Version
 
 WAITING = 2
-"""While the network works on one photo, each processor has another to decode or write, and these wait."""
-
+"""While each processor computes one photo, these are decoded, written, or wait."""
 
 JOURNEYS = 16
 """Photos that are on their way from or to a URI, where most of the time passes, while others are computed."""
@@ -42,6 +42,18 @@ def photos_at_once(*, far: bool = False) -> int:
         far: Photos come from URIs, or masks go there.
     """
     return available_processors() + WAITING + far * JOURNEYS
+
+
+def batch_engine(threads: int | None = None, *, gpu: bool = False) -> LocalEngine:
+    """
+    Give an engine for as many photos per second as can be, however long each of them takes.
+
+    Args:
+        threads: How many processors to use; where None, all that this process may.
+        gpu: Compute on the GPU that this process sees.
+    """
+    threads = threads or available_processors()
+    return LocalEngine(threads=threads, at_once=1 if gpu else threads, gpu=gpu)
 
 
 @dataclass(frozen=True, slots=True)

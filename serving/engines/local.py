@@ -21,30 +21,33 @@ log = logging.getLogger(__name__)
 
 class LocalEngine:
     """
-    One photo at a time, on all processors by OpenVINO, or on a GPU by ONNX Runtime.
+    Runs networks on all processors by OpenVINO, or on a GPU by ONNX Runtime.
 
     Args:
+        at_once: Photos computed at the same time, each on its share of the processors. More than one is more
+            photos per second, and each takes longer.
         timeout_s: How long one answer may take where nobody says, waiting included [s].
         threads: How many processors to use; where None, all that this process may.
         gpu: Compute on the GPU that this process sees.
     """
 
-    def __init__(self, *, timeout_s: float = 60.0, threads: int | None = None, gpu: bool = False) -> None:
+    def __init__(
+        self, *, at_once: int = 1, timeout_s: float = 60.0, threads: int | None = None, gpu: bool = False
+    ) -> None:
         self._timeout_s = timeout_s
         self._threads = threads or available_processors()
         self._gpu = gpu
         self._networks: dict[tuple[str, int], Network | OnnxNetwork] = {}
-        # One thread: a network itself uses all processors, and answers one caller at a time.
-        self._thread = ThreadPoolExecutor(1, "network")
+        self._at_once = at_once
+        self._callers = ThreadPoolExecutor(at_once, "network")
 
     async def load(self, manifest: Manifest, folder: Path) -> None:
         """Compile a version; see `Engine`."""
         key = (manifest.name, manifest.version)
         if key not in self._networks:
             loop = asyncio.get_running_loop()
-            frames = usual_frames(manifest)
             self._networks[key] = await loop.run_in_executor(
-                None, _open, folder / MODEL_FILE, self._threads, frames, self._gpu
+                None, self._open, folder / MODEL_FILE, usual_frames(manifest)
             )
 
     async def drop(self, model: str, versions: Collection[int]) -> None:
@@ -59,7 +62,7 @@ class LocalEngine:
     async def infer(
         self, model: str, version: int, images: Uint8, *, timeout_s: float | None = None
     ) -> tuple[Uint8, Uint8]:
-        """Run the network in the engine's thread; see `Engine`."""
+        """Run the network in one of the engine's threads; see `Engine`."""
         network = self._networks.get((model, version))
         if network is None:
             raise EngineUnavailable(f"{model} version {version} is not loaded")
@@ -67,7 +70,7 @@ class LocalEngine:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:
             async with asyncio.timeout(limit_s):
-                return await loop.run_in_executor(self._thread, _run, network, images)
+                return await loop.run_in_executor(self._callers, _run, network, images)
         except TimeoutError as error:
             raise EngineTimeout(f"no answer within {limit_s:g} s", hint="try again later") from error
 
@@ -80,26 +83,27 @@ class LocalEngine:
         return "gpu" if self._gpu else "cpu"
 
     async def close(self) -> None:
-        """Drop the compiled versions and end the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Drop the compiled versions and end the threads."""
+        self._callers.shutdown(wait=False, cancel_futures=True)
         self._networks.clear()
 
-
-def _open(path: Path, threads: int, frames: list[Size], gpu: bool) -> Network | OnnxNetwork:
-    """Compile a network for the usual frames, by running it on them."""
-    answers = [LABELS, CONFIDENCE]
-    try:
-        network: Network | OnnxNetwork = (
-            OnnxNetwork(path, IMAGE, answers) if gpu else Network(path, IMAGE, answers, threads=threads)
-        )
-        for frame in frames:
-            network.run(np.zeros((1, *frame, 3), np.uint8))
-        return network
-    except ValueError as error:  # our own words, of names that are not there
-        raise EngineUnavailable(f"the engine cannot load the model: {error}") from error
-    except RuntimeError as error:
-        log.error("the engine cannot load %s: %s", path, error)
-        raise EngineUnavailable("the engine cannot load the model; the log says why") from error
+    def _open(self, path: Path, frames: list[Size]) -> Network | OnnxNetwork:
+        """Compile a network for the usual frames, by running it on them."""
+        answers = [LABELS, CONFIDENCE]
+        try:
+            network: Network | OnnxNetwork = (
+                OnnxNetwork(path, IMAGE, answers)
+                if self._gpu
+                else Network(path, IMAGE, answers, self._threads, self._at_once)
+            )
+            for frame in frames:
+                network.run(np.zeros((1, *frame, 3), np.uint8))
+            return network
+        except ValueError as error:  # our own words, of names that are not there
+            raise EngineUnavailable(f"the engine cannot load the model: {error}") from error
+        except RuntimeError as error:
+            log.error("the engine cannot load %s: %s", path, error)
+            raise EngineUnavailable("the engine cannot load the model; the log says why") from error
 
 
 def _run(network: Network | OnnxNetwork, images: Uint8) -> tuple[Uint8, Uint8]:

@@ -17,9 +17,8 @@ from serving.batch.cluster.feed import NUMBER, PARCEL
 from serving.batch.cluster.orders import Equipment, Order, Outcome, Parcel, unpack_version
 from serving.batch.cluster.photo import NotHere, Photo
 from serving.batch.findings import Failure
-from serving.batch.local import WAITING, Maker, segment_photo
+from serving.batch.local import WAITING, Maker, batch_engine, segment_photo
 from serving.batch.pictures import draw_remains
-from serving.engines.local import LocalEngine
 from serving.segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Worker:
         self._feed = feed
         self._places = asyncio.Semaphore(AT_ONCE)
         self._door = asyncio.Lock()
-        engine = LocalEngine(threads=self._equipment.threads, gpu=self._equipment.gpu)
+        engine = batch_engine(self._equipment.threads, gpu=self._equipment.gpu)
         with TemporaryDirectory(prefix="box2seg-") as folder:
             version = unpack_version(self._equipment, Path(folder))
             asyncio.run(engine.load(version.manifest, version.folder))
