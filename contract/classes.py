@@ -1,6 +1,7 @@
 """Class names with their indices and colours, and the two indices that mean something everywhere."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from contract.errors import ConfigurationError
 
@@ -80,8 +81,14 @@ class ClassMap:
 
     def palette(self) -> bytes:
         """Give 256 RGB triples for an indexed PNG; IGNORE is the devkit's cream white."""
-        colours = [*self.colours, *map(voc_colour, range(len(self), 256))]
-        return bytes(channel for colour in colours for channel in colour)
+        return _palette(self.colours)
+
+
+@cache
+def _palette(colours: tuple[Colour, ...]) -> bytes:
+    """Fill up with VOC's colours; once per model, as it takes longer than to compress a small mask."""
+    filled = [*colours, *map(voc_colour, range(len(colours), 256))]
+    return bytes(channel for colour in filled for channel in colour)
 
 
 def class_map(foreground: tuple[str, ...] | list[str]) -> ClassMap:
