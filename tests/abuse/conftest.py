@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,9 @@ def the_house(
     """`box2seg serve` with its Triton, for all tests; leave it running."""
     log = tmp_path_factory.mktemp("house") / "gateway.log"
     with running_house(log, colour_models, **SETTINGS) as house:
-        for _ in range(3):  # its memory has its size afterwards
-            assert house.segment(LARGE).status_code == 200
+        with ThreadPoolExecutor(4) as people:  # each of its threads has one; its memory has its size then
+            answers = list(people.map(lambda _: house.segment(LARGE), range(8)))
+        assert {answer.status_code for answer in answers} == {200}
         yield house
 
 
