@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.serving import processes
 from tests.serving.colours import draw_photo, encode
 from tests.serving.processes import wait_until
 
@@ -53,7 +54,8 @@ class House:
     @property
     def triton_pid(self) -> int:
         """Triton's process id."""
-        (pid,) = [each for each in descendants(self.pid) if _name(each) == "tritonserver"]
+        started = processes.descendants(self.pid)
+        (pid,) = [each for each, command in started.items() if "tritonserver" in command.partition(" ")[0]]
         return pid
 
     @property
@@ -153,28 +155,6 @@ def goes_on(house: House) -> Iterator[None]:
 def read_metric(text: str, line: str) -> float:
     """Add up the metrics whose lines begin so."""
     return sum(float(each.rsplit(" ", 1)[1]) for each in text.splitlines() if each.startswith(line))
-
-
-def descendants(pid: int) -> list[int]:
-    """List the processes that a process started, and those that they did."""
-    children: dict[int, list[int]] = {}
-    for entry in PROC.glob("[0-9]*"):
-        with suppress(OSError):
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(entry.name))
-    found = children.get(pid, [])
-    return [*found, *(each for child in found for each in _below(child, children))]
-
-
-def _below(pid: int, children: dict[int, list[int]]) -> list[int]:
-    found = children.get(pid, [])
-    return [*found, *(each for child in found for each in _below(child, children))]
-
-
-def _name(pid: int) -> str:
-    with suppress(OSError):
-        return (PROC / str(pid) / "comm").read_text().strip()
-    return ""
 
 
 def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 from contract.manifest import MANIFEST_FILE, MODEL_FILE
 from serving.triton.environment import Environment
 from tests.abuse.conftest import Seen
-from tests.abuse.house import MIB, House, descendants
+from tests.abuse.house import MIB, House
 from tests.abuse.swapping import (
     PHOTO,
     VERSIONS,
@@ -111,7 +111,7 @@ def test_e4_a_hundred_swaps_under_load(house: House, seen: Seen) -> None:
 def memory(house: House) -> int:
     """Add up the memory that the server's processes have for themselves [bytes]."""
     total = 0
-    for pid in [house.pid, *descendants(house.pid)]:
+    for pid in [house.pid, *processes.descendants(house.pid)]:
         try:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:  # it ended meanwhile

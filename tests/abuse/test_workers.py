@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.abuse.conftest import Seen
-from tests.abuse.house import GOLDEN, PROC, House, descendants, running_house
-from tests.serving.processes import wait_until
+from tests.abuse.house import GOLDEN, PROC, House, running_house
+from tests.serving.processes import descendants, wait_until
 
 pytestmark = [pytest.mark.triton, pytest.mark.abuse]
 

@@ -20,6 +20,9 @@ DEEPEST = 64
 
 MAGIC = re.compile(r"[*[]")
 
+HOST = 3
+"""Parts of a URI between slashes that say where it leads; brackets in them are those of an IPv6 address."""
+
 
 def find_in_prefix(root: Remote, out: Place) -> Iterator[Found]:
     """
@@ -54,7 +57,7 @@ def split_pattern(uri: str) -> tuple[str, list[str], re.Pattern[str]]:
     from fsspec.utils import glob_translate
 
     parts = uri.split("/")
-    first = next(index for index, part in enumerate(parts) if MAGIC.search(part))
+    first = next(index for index, part in enumerate(parts) if index >= HOST and MAGIC.search(part))
     below = parts[first:]
     try:
         return "/".join(parts[:first]) + "/", below, re.compile(glob_translate("/".join(below)))
@@ -64,7 +67,8 @@ def split_pattern(uri: str) -> tuple[str, list[str], re.Pattern[str]]:
 
 def is_pattern(uri: str) -> bool:
     """Tell whether a URI names many; a question mark does not, as it begins a query."""
-    return MAGIC.search(uri.partition("?")[0]) is not None
+    path = uri.partition("?")[0].split("/")[HOST:]
+    return any(MAGIC.search(part) for part in path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from contract.errors import Box2SegError, ConfigurationError, DataError
 from serving.batch.account import destination_of
 from serving.batch.items import Found, Item, Trouble
 from serving.batch.sources import check_places, find_items
+from serving.batch.sources.prefix import is_pattern
 from tests.serving.batch.filling import pack
 from tests.serving.batch.stores import PASSWORD, USER, web
 from tests.serving.colours import draw_photo, encode
@@ -70,6 +71,20 @@ def test_every_kind_comes_over_the_web(host: str, place: str, names: list[str], 
     check_places([base + place], OUT)
     assert contents(base + place) == dict.fromkeys(names, PHOTO)
     assert PASSWORD not in str(find(base + place))
+
+
+@pytest.mark.parametrize(
+    ("uri", "many"),
+    [
+        ("http://[::1]:8000/photos/a.png", False),
+        ("http://[::1]:8000/photos/*.png", True),
+        ("s3://bucket/photos/[ab].png", True),
+        ("http://host/a.png?size=*", False),
+    ],
+)
+def test_what_a_pattern_is(uri: str, many: bool) -> None:
+    """Neither brackets around a host nor what stands behind a question mark make one."""
+    assert is_pattern(uri) is many
 
 
 def test_a_list_on_the_web_leads_nowhere_here(host: str) -> None:
