@@ -73,7 +73,7 @@ def test_profiles_hold_warm_up_and_tensors() -> None:
     """The shapes that Triton warms up with, and any multiple of 32 up to the long side, are in a profile."""
     config = text_format.Parse(CONFIG_TEMPLATE.read_text(), model_config_pb2.ModelConfig())
     shapes = [(each.batch_size, *each.inputs["image"].dims) for each in config.model_warmup]
-    assert len(shapes) == 3
+    assert len(shapes) == 4
     sides = range(32, 384 + 1, 32)
     shapes += [(batch, height, width, 3) for batch in (1, 8) for height in sides for width in sides]
     for shape in shapes:
