@@ -14,6 +14,7 @@ from schemathesis.core.warnings import SchemathesisWarning
 from serving.engines.local import LocalEngine
 from serving.keys import SCOPES, change_keys, make_key
 from serving.settings import Settings
+from tests.abuse.conftest import Seen
 from tests.abuse.fuzzing import PATIENCE_S
 from tests.serving.colours import draw_photo, encode, publish_colours
 from tests.serving.processes import wait_until
@@ -104,16 +105,22 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
 @pytest.mark.case("B10")
 @pytest.mark.timeout(900)  # for machines that are busy with other things
 @pytest.mark.parametrize("target", ["with keys"], indirect=True)
-def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
+def test_b10_a_few_examples_of_each_operation(target: Target, tmp_path: Path, seen: Seen) -> None:
     """B10, short: what the document says holds, by all checks, for a few hundred requests."""
-    told = target.fuzz(tmp_path, examples=5)
-    assert PASSED.search(told)
+    check(target, tmp_path, seen, examples=5)
 
 
 @pytest.mark.abuse
 @pytest.mark.case("B10")
 @pytest.mark.timeout(3600)
-def test_b10_many_examples_of_each_operation(target: Target, tmp_path: Path) -> None:
+def test_b10_many_examples_of_each_operation(target: Target, tmp_path: Path, seen: Seen) -> None:
     """B10: the same for a thousand examples of each operation, with keys and without."""
-    told = target.fuzz(tmp_path, examples=1000)
-    assert PASSED.search(told)
+    check(target, tmp_path, seen, examples=1000)
+
+
+def check(target: Target, folder: Path, seen: Seen, *, examples: int) -> None:
+    """Let so many examples be made for each operation, none of which fails."""
+    passed = PASSED.search(target.fuzz(folder, examples=examples))
+    assert passed
+    asked = f"{examples:,} examples for each of {target.operations()} operations"
+    seen(f"{asked}, {'with keys' if target.headers else 'open'}: {int(passed[1]):,} requests, none failed")
