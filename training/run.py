@@ -142,7 +142,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
-        self.network = Box2Seg(self.recipe.network).to(memory_format=torch.channels_last)
+        network = Box2Seg(self.recipe.network, detached_helpers=self.recipe.detached_helpers)
+        self.network = network.to(memory_format=torch.channels_last)
         if self.last is not None:
             self.network.load_state_dict(self.last.training.get("network", self.last.weights))
             self.scores = self.last.scores

@@ -26,6 +26,23 @@ def test_three_networks_predict_at_a_quarter(shared: bool) -> None:
     assert torch.allclose(given.embedding_BDhw.norm(dim=1), torch.ones(2, 16, 24), atol=1e-5)
 
 
+@pytest.mark.parametrize("shared", [True, False], ids=["one decoder", "three decoders"])
+@pytest.mark.parametrize("detached", [True, False], ids=["detached", "joined"])
+def test_detached_helpers_leave_the_features_alone(shared: bool, detached: bool) -> None:
+    """What attention and embedding learn reaches the encoder, unless they are detached; scores always do."""
+    network = Box2Seg(NetworkSpec(LITE0, 3, 8, 4, shared), detached_helpers=detached)
+    given = network(torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8))
+    first = next(network.segmentation.encoder.parameters())
+
+    (given.attention_BLhw.sum() + given.embedding_BDhw.sum()).backward(retain_graph=True)
+    assert (first.grad is None) == detached
+    assert all(parameter.grad is not None for parameter in network.attention.parameters())
+
+    first.grad = None
+    given.logits_BKhw.sum().backward()
+    assert first.grad is not None
+
+
 def test_attention_starts_open() -> None:
     """At the start attention is near 0.88, so training begins as plain box supervision."""
     network = Box2Seg(SMALL).eval()

@@ -32,11 +32,14 @@ class Box2Seg(nn.Module):
 
     Args:
         spec: What to build; its `shared_decoder` chooses one decoder with three heads or three decoders.
+        detached_helpers: Attention and embedding learn from the shared features without changing them; what
+            their losses say to the class scores still reaches encoder and decoder.
     """
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    def __init__(self, spec: NetworkSpec, *, detached_helpers: bool = False) -> None:
         super().__init__()
         self.spec = spec
+        self.detached_helpers = detached_helpers
         self.segmentation = SegmentationNetwork(spec)
         self.attention = AttentionHead(spec.width, spec.classes - 1)
         self.embedding = EmbeddingHead(spec.width, spec.embedding)
@@ -47,12 +50,15 @@ class Box2Seg(nn.Module):
     def forward(self, images_B3HW: Tensor) -> Prediction:
         """Predict for uint8 RGB images; H and W are multiples of 32."""
         images = self.segmentation.normalise(images_B3HW)
-        features = self.segmentation.encoder(images)
-        decoded = self.segmentation.decoder(list(features))
-        attended = self.attention_decoder(list(features)) if self.attention_decoder else decoded
-        embedded = self.embedding_decoder(list(features)) if self.embedding_decoder else decoded
+        features = list(self.segmentation.encoder(images))
+        decoded = self.segmentation.decoder(features)
+        logits_BKhw = self.segmentation.head(decoded).float()
+        if self.detached_helpers:
+            features, decoded = [feature.detach() for feature in features], decoded.detach()
+        attended = self.attention_decoder(features) if self.attention_decoder else decoded
+        embedded = self.embedding_decoder(features) if self.embedding_decoder else decoded
         return Prediction(
-            logits_BKhw=self.segmentation.head(decoded).float(),
+            logits_BKhw=logits_BKhw,
             attention_BLhw=self.attention(attended).float(),
             embedding_BDhw=self.embedding(embedded),
         )

@@ -54,6 +54,8 @@ class Recipe:
     """Channels of the pixel embedding."""
     shared_decoder: bool = True
     """One decoder with three heads; false: three decoders, as the paper has it."""
+    detached_helpers: bool = False
+    """Attention and embedding learn from the features they are given without changing them."""
     long_side: int = 384
     """Long side of a photo in the network's frame [px], a multiple of 32."""
     crop: int = 256
