@@ -81,7 +81,7 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         assert stream is not None, "only plain files are asked for"
         data = stream.read()
     except DAMAGE as error:
-        raise InvalidImage(f"is damaged in the archive ({error})") from error
+        raise InvalidImage(f"cannot be unpacked ({error})") from error
     if len(data) < member.size:
         raise InvalidImage("is cut short in the archive")
     return data

@@ -57,7 +57,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         with archive.open(member) as stream:
             return stream.read(member.file_size)
     except DAMAGE as error:
-        raise InvalidImage(f"is damaged in the archive ({error})") from error
+        raise InvalidImage(f"cannot be unpacked ({error})") from error
 
 
 def _words(error: Exception) -> str:

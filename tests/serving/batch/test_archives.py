@@ -104,7 +104,7 @@ def test_a_zip_packed_by_lzma_may_be_damaged(tmp_path: Path) -> None:
         archive.writestr("a.png", PHOTO)
     data = (tmp_path / "x.zip").read_bytes()
     (tmp_path / "x.zip").write_bytes(data[:39] + b"\xff" * 9 + data[48:])
-    with pytest.raises(Box2SegError, match="damaged in the archive"):
+    with pytest.raises(Box2SegError, match="cannot be unpacked"):
         contents(tmp_path / "x.zip")
 
 
@@ -136,7 +136,7 @@ def test_a_zip_gives_its_photos(tmp_path: Path) -> None:
     ]
     spoiled = (tmp_path / "photos.zip").read_bytes().replace(PHOTO[60:70], b"0123456789", 1)
     (tmp_path / "spoiled.zip").write_bytes(spoiled)
-    with pytest.raises(Box2SegError, match="damaged in the archive"):
+    with pytest.raises(Box2SegError, match="cannot be unpacked"):
         contents(tmp_path / "spoiled.zip")
 
 
