@@ -1,6 +1,7 @@
 """All that decides a training run, and how fields of it are changed by name."""
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +14,18 @@ from contract.geometry import FitRule
 from training.data import Augmentation
 from training.losses.total import WARM_START, LossWeights
 from training.networks.segmentation import NetworkSpec
+
+WEIGHTS = (
+    "encoder_rate",
+    "embedding_rate",
+    "weight_decay",
+    "foreground",
+    "background",
+    "filling",
+    "affinity",
+    "grabcut",
+)
+"""Fields that weigh something: below 0 a network would learn the opposite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,8 @@ class Recipe:
     def __post_init__(self) -> None:
         self._refuse(self.crop % 32 or self.crop < 32, f"crop: a multiple of 32, got {self.crop}")
         self._refuse(
-            not 0 < self.scales[0] <= self.scales[1], f"scales: least, then largest, got {self.scales}"
+            not 0 < self.scales[0] <= self.scales[1] < math.inf,
+            f"scales: least, then largest, got {self.scales}",
         )
         self._refuse(
             not 0 <= self.warm_epochs <= self.epochs,
@@ -120,8 +134,11 @@ class Recipe:
         self._refuse(not 0 <= self.jitter < 1, f"jitter: in [0, 1), got {self.jitter}")
         self._refuse(self.seed < 0, f"seed: at least 0, got {self.seed}")
         self._refuse(
-            not 0 < self.learning_rate < float("inf"), f"learning_rate: above 0, got {self.learning_rate}"
+            not 0 < self.learning_rate < math.inf, f"learning_rate: above 0, got {self.learning_rate}"
         )
+        for name in WEIGHTS:
+            value = getattr(self, name)
+            self._refuse(not 0 <= value < math.inf, f"{name}: at least 0, got {value}")
         self._refuse(not 0 <= self.average < 1, f"average: in [0, 1), got {self.average}")
         self._refuse(bool(self.masks) and self.learn == "boxes", "masks: read with learn=masks or mixed only")
         self._refuse(bool(self.teacher) and self.prior != "teacher", "teacher: asked with prior=teacher only")
