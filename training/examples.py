@@ -47,6 +47,7 @@ def training_examples(recipe: Recipe, dataset: Dataset, plan: Plan, console: Con
             f"{dataset.name} {plan.train_split}: no box of {', '.join(recipe.classes)}",
             hint="choose classes that it has: --set classes=A,B",
         )
+    say_unlearned(recipe, plan, listing.images, console)
     unmasked = [image for image in listing.images if image.name not in names]
     cache = PriorCache(build_prior(recipe), plan.cache)
     guessed = dict(guess_all(cache, unmasked, console, skip_bad=plan.skip_bad))
@@ -57,6 +58,15 @@ def training_examples(recipe: Recipe, dataset: Dataset, plan: Plan, console: Con
         for image in listing.images
         if image.name in masked or image in guessed
     ]
+
+
+def say_unlearned(recipe: Recipe, plan: Plan, images: Sequence[AnnotatedImage], console: Console) -> None:
+    """Name the classes that no photo has a box of: nothing shows them to the network."""
+    shown = {box.label for image in images for box in image.boxes}
+    missing = [name for label, name in enumerate(recipe.class_map.names) if label and label not in shown]
+    if missing:
+        words = f"{plan.train_split}: no box of {', '.join(missing)}; it cannot be learned"
+        console.print(words, style="yellow", markup=False, soft_wrap=True)
 
 
 def build_prior(recipe: Recipe) -> Prior:

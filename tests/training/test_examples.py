@@ -46,6 +46,15 @@ def test_mixed_keeps_the_order_and_marks_masks(drawn_voc: Path, classes: ClassMa
     assert [example.exact for example in found] == [index == 3 for index in range(12)]
 
 
+def test_a_class_without_a_box_is_said(drawn_voc: Path, tmp_path: Path) -> None:
+    """A class that the data set may have, but no photo has a box of, is named before training."""
+    recipe = small_recipe("classes=cat,cow,dog")
+    console = Console(file=io.StringIO())
+    training_examples(recipe, VocDataset(drawn_voc, recipe.class_map), plan(tmp_path), console)
+    assert "train: no box of cow; it cannot be learned" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "no box of cat" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_filled_boxes_as_prior(drawn_voc: Path, classes: ClassMap, tmp_path: Path) -> None:
     """With prior=boxes each pixel of a box has its class."""
     example = examples(drawn_voc, classes, tmp_path, "prior=boxes")[0]
