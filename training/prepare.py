@@ -1,6 +1,7 @@
 """Before the first step: where a run reads and writes, where it was broken off, what it is looked at with."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,10 @@ def resume_point(recipe: Recipe, dataset: Dataset, plan: Plan) -> Checkpoint | N
     Give the checkpoint to go on from, or None for a new run.
 
     Raises:
-        ConfigurationError: If the folder holds a run that is not to be resumed, or had other recipe or data.
+        ConfigurationError: If the folder holds a run that is not to be resumed, had other recipe or data, or
+            is a file.
     """
+    refuse_what_is_no_folder(plan.out)
     if not (plan.out / CHECKPOINT_FILE).is_file():
         return None
     if not plan.resume:
@@ -81,6 +84,19 @@ def resume_point(recipe: Recipe, dataset: Dataset, plan: Plan) -> Checkpoint | N
             hint="resume with the same recipe and --set values, or choose another --out",
         )
     return checkpoint
+
+
+def refuse_what_is_no_folder(out: Path) -> None:
+    """
+    Refuse a run's folder that can never be made, before anything that takes long.
+
+    Raises:
+        ConfigurationError: If it or what it would lie in is a file, or may not be written to.
+    """
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        problem = "may not be written to" if there.is_dir() else "is no folder"
+        raise ConfigurationError(f"{out}: {there} {problem}", hint="choose another --out")
 
 
 def recipe_of(checkpoint: Checkpoint) -> Recipe:
