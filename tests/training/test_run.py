@@ -167,8 +167,9 @@ def test_damaged_photo_is_skipped_or_named(drawn_voc: Path, classes: ClassMap, t
     photo = folder / "JPEGImages" / "drawn_0003.jpg"
     photo.write_bytes(photo.read_bytes()[:-400])
     recipe, dataset = small_recipe("epochs=1"), VocDataset(folder, classes)
-    with pytest.raises(AnnotationError, match=r"drawn_0003\.jpg"):
+    with pytest.raises(AnnotationError, match=r"drawn_0003\.jpg") as refused:
         train(recipe, dataset, plan(tmp_path), quiet())
+    assert refused.value.message.count("drawn_0003") == 1
     console = quiet()
     train(recipe, dataset, plan(tmp_path, skip_bad=True), console)
     assert "1 bad images skipped" in console.file.getvalue()  # type: ignore[attr-defined]

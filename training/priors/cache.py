@@ -86,7 +86,8 @@ class PriorCache:
                     try:
                         job.result()
                     except ImageError as error:
-                        yield image, AnnotationError(image.path, error.message)
+                        problem = error.message.removeprefix(f"{image.path}: ")
+                        yield image, AnnotationError(image.path, problem)
                     else:
                         yield image, path
             finally:
