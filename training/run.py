@@ -1,5 +1,6 @@
 """A training run, from a recipe and a data set to a checkpoint: train, score and keep each epoch."""
 
+import os
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ from training.record import Record
 
 PICTURES = 12
 SECONDS_PER_HOUR = 3600
+
+STARTERS = ("MASTER_ADDR", "SLURM_JOB_ID", "OMPI_COMM_WORLD_SIZE", "LSB_JOBID")
+"""Variables by which torchrun, SLURM, MPI and LSF tell machines of each other; else they wait."""
 
 PATIENCE = timedelta(hours=12)
 """How long processes wait for the first one, which guesses masks and scores for all."""
@@ -98,6 +102,12 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
 
 
 def _launch(recipe: Recipe, plan: Plan) -> Fabric:
+    if plan.nodes > 1 and not any(name in os.environ for name in STARTERS):
+        raise ConfigurationError(
+            f"{plan.nodes} machines: nothing says where the others are",
+            hint=f"start it on each with torchrun --nnodes {plan.nodes} --nproc-per-node {plan.devices} "
+            "--rdzv-backend c10d --rdzv-endpoint FIRST_HOST:29500 -m cli train …",
+        )
     several = plan.devices * plan.nodes > 1
     try:
         fabric = Fabric(
