@@ -12,7 +12,7 @@ from rich.console import Console
 from contract.annotations import AnnotatedImage, Box
 from contract.classes import ClassMap, class_map
 from contract.errors import AnnotationError, DataError, ImageError
-from contract.images import Header, read_image
+from contract.images import read_image
 from training.datasets.entries import Entry, annotate, pixel_box
 from training.datasets.folder import Folder
 from training.datasets.renames import label_names
@@ -151,7 +151,7 @@ class SplitSurvey:
             self.classes[name].photos += 1
         self.unmet.difference_update(box.name for box in entry.boxes)
         all_difficult = bool(drawn) and all(box.difficult for _, box in drawn)
-        for kind, times in find_oddities(entry.header, boxes, all_difficult=all_difficult).items():
+        for kind, times in find_oddities(entry, boxes, all_difficult=all_difficult).items():
             self.oddities.setdefault(kind, Oddity(0, entry.name)).count += times
         if boxes:
             self._keep(entry)
@@ -216,10 +216,12 @@ def survey_split(folder: Folder, split: str, wanted: Wanted, console: Console) -
     return survey
 
 
-def find_oddities(header: Header, boxes: Sequence[Box], *, all_difficult: bool) -> dict[str, int]:
+def find_oddities(entry: Entry, boxes: Sequence[Box], *, all_difficult: bool) -> dict[str, int]:
     """Count what is odd about one photo, by what it is."""
+    header = entry.header
     counts = {
         "photos without a box": not boxes,
+        "photos of another size than their boxes were drawn on": entry.drawn_on not in (None, header.size),
         "photos whose boxes are all flagged difficult": all_difficult,
         f"boxes of less than {TINY_PX} px": sum(box.area < TINY_PX**2 for box in boxes),
         "boxes on top of another of their class": count_doubles(boxes),

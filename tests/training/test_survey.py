@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 from rich.console import Console
 
 from contract.annotations import Box
-from tests.drawing import draw_voc, draw_yolo
+from tests.drawing import draw_coco, draw_voc, draw_yolo
 from training.datasets import open_folder
 from training.survey import SAMPLE, SplitSurvey, Wanted, count_doubles, sheet_images, survey_split
 
@@ -102,6 +103,26 @@ def test_difficult_boxes_are_named(tmp_path: Path) -> None:
         "every box is flagged difficult: cat",
         "photos whose boxes are all flagged difficult: 2, first drawn_0000",
     ]
+
+
+def test_photos_of_another_size_are_named(tmp_path: Path) -> None:
+    """Boxes that were drawn on a photo before it was turned or made smaller are warned of; 0 says nothing."""
+    voc, coco = (
+        draw_voc(tmp_path / "voc", train=3, val=0),
+        draw_coco(tmp_path / "coco", split="train", count=3),
+    )
+    for index, size in enumerate(((64, 96), (96, 64), (0, 0))):
+        xml = voc / "Annotations" / f"drawn_{index:04d}.xml"
+        said = f"<annotation><size><width>{size[1]}</width><height>{size[0]}</height></size>"
+        xml.write_text(xml.read_text().replace("<annotation>", said))
+    instances = coco / "annotations" / "instances_train.json"
+    content = json.loads(instances.read_text())
+    for image, size in zip(content["images"], ((64, 96), (640, 960)), strict=False):
+        image["height"], image["width"] = size
+    instances.write_text(json.dumps(content))
+    kind = "photos of another size than their boxes were drawn on: 1, first"
+    assert survey(voc).warnings == [f"{kind} drawn_0001"]
+    assert survey(coco).warnings == [f"{kind} train/1.png"]
 
 
 def test_classes_are_chosen_after_renaming(folder: Path) -> None:

@@ -54,7 +54,7 @@ class CocoFolder(Folder):
         name = self.photo_name(photo)
         self._places[name] = split, key
         boxes = (_named_box(instances, drawn) for drawn in instances.drawn.get(key, ()) if not drawn.crowd)
-        return Entry(name, photo, header, instances.path, tuple(boxes))
+        return Entry(name, photo, header, instances.path, tuple(boxes), instances.sizes.get(key))
 
     def declared(self, split: str) -> tuple[str, ...]:
         """Name the categories."""

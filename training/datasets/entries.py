@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract.annotations import AnnotatedImage, Box
+from contract.arrays import Size
 from contract.errors import AnnotationError, ImageError
 from contract.images import Header, read_header
 
@@ -50,6 +51,7 @@ class Entry:
         header: What that says of itself.
         file: The file that the boxes stand in.
         boxes: All that were drawn; crowds are left out.
+        drawn_on: (height, width) that the file says the boxes were drawn on [px]; None where it says nothing.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Entry:
     header: Header
     file: Path
     boxes: tuple[NamedBox, ...]
+    drawn_on: Size | None = None
 
 
 def annotate(entry: Entry, labels: Mapping[str, int]) -> AnnotatedImage:
@@ -106,6 +109,15 @@ def photo_header(photo: Path) -> Header:
         return read_header(photo)
     except ImageError as error:
         raise AnnotationError(photo, error.message.removeprefix(f"{photo}: ")) from error
+
+
+def said_size(height: object, width: object) -> Size | None:
+    """Give (height, width) as an annotation file says them; None of what is missing, no number, or 0."""
+    try:
+        size = int(str(height)), int(str(width))
+    except ValueError:
+        return None
+    return size if min(size) > 0 else None
 
 
 def read_text(path: Path) -> str:

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from contract.arrays import Size
 from contract.errors import DataError
-from training.datasets.entries import read_text
+from training.datasets.entries import read_text, said_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,14 @@ class Instances:
     Args:
         path: The file.
         photos: File name by image id.
+        sizes: (height, width) of the photo by image id, as the file says it, where it does [px].
         categories: Class name by category id.
         drawn: Annotations by image id; those of images that are not listed are of no use and harmless.
     """
 
     path: Path
     photos: dict[str, str]
+    sizes: dict[str, Size]
     categories: dict[str, str]
     drawn: dict[str, list[Drawn]]
 
@@ -79,7 +82,7 @@ def read_instances(path: Path, *, masks: bool) -> Instances:
         raise DataError(f"{path}: broken JSON ({error})") from error
     photos = _photos(path, content)
     categories = {str(key): str(name) for key, name in _rows(path, content, "categories", ("id", "name"))}
-    return Instances(path, photos, categories, _by_image(path, content, categories))
+    return Instances(path, photos, _sizes(content), categories, _by_image(path, content, categories))
 
 
 def _photos(path: Path, content: Any) -> dict[str, str]:
@@ -95,6 +98,13 @@ def _photos(path: Path, content: Any) -> dict[str, str]:
             raise DataError(f"{path}: images {ids[name]} and {key} are one file, {name}", hint=hint)
         photos[key], ids[name] = name, key
     return photos
+
+
+def _sizes(content: Any) -> dict[str, Size]:
+    """Give the sizes of the images that have one; all that share one share it in memory."""
+    met: dict[Size, Size] = {}
+    sizes = {str(row["id"]): said_size(row.get("height"), row.get("width")) for row in content["images"]}
+    return {key: met.setdefault(size, size) for key, size in sizes.items() if size is not None}
 
 
 def _compact(row: dict[str, Any], *, masks: bool) -> Any:

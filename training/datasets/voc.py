@@ -14,7 +14,7 @@ from contract.annotations import AnnotatedImage
 from contract.arrays import Uint8
 from contract.classes import BACKGROUND
 from contract.errors import AnnotationError, DataError
-from training.datasets.entries import PHOTO_SUFFIXES, Entry, NamedBox, photo_header, read_lines
+from training.datasets.entries import PHOTO_SUFFIXES, Entry, NamedBox, photo_header, read_lines, said_size
 from training.datasets.folder import Folder, FolderDataset
 from training.datasets.labelmap import LABELMAP_FILE, VOC_CLASSES, find_labelmap
 
@@ -55,8 +55,10 @@ class VocFolder(Folder):
         """Read JPEGImages/<key>.jpg or another suffix, and Annotations/<key>.xml."""
         photo, xml = self._photo(key), self.root / "Annotations" / f"{key}.xml"
         header = photo_header(photo)
-        boxes = (_box(xml, index, element) for index, element in enumerate(_parse(xml).iter("object")))
-        return Entry(key, photo, header, xml, tuple(boxes))
+        root = _parse(xml)
+        boxes = (_box(xml, index, element) for index, element in enumerate(root.iter("object")))
+        drawn_on = said_size(root.findtext("size/height"), root.findtext("size/width"))
+        return Entry(key, photo, header, xml, tuple(boxes), drawn_on)
 
     def declared(self, split: str) -> tuple[str, ...]:
         """Name the classes of labelmap.txt."""
