@@ -162,7 +162,7 @@ def steps_per_epoch(images: int, recipe: Recipe, ranks: int) -> int:
     if images < recipe.batch_size:
         raise DataError(
             f"{images} images are fewer than one step's {recipe.batch_size}",
-            hint=f"lower it: --set batch_size={max(2, images)}",
+            hint=f"lower it: --set batch_size={images}" if images > 1 else "a step needs 2 at least",
         )
     return (images // ranks) // (recipe.batch_size // ranks)
 

@@ -130,6 +130,15 @@ def test_too_few_photos_are_refused(dataset: VocDataset, tmp_path: Path) -> None
         train(small_recipe("batch_size=16"), dataset, plan(tmp_path), quiet())
 
 
+def test_one_photo_is_not_enough(dataset: VocDataset, tmp_path: Path) -> None:
+    """No batch size is proposed that cannot work either."""
+    names = tmp_path / "names.txt"
+    names.write_text("drawn_0003\n")
+    with pytest.raises(DataError, match="1 images are fewer") as refused:
+        train(small_recipe("learn=masks", f"masks={names}"), dataset, plan(tmp_path), quiet())
+    assert refused.value.hint == "a step needs 2 at least"
+
+
 def test_no_box_of_the_classes_is_refused(drawn_voc: Path, tmp_path: Path) -> None:
     """A data set without any box of the classes is refused."""
     recipe = change(find_recipe("voc_boxes"), [*SMALL, "classes=cow"])
