@@ -10,7 +10,8 @@ import typer
 
 Data = Annotated[Path, typer.Option(help="VOC, COCO or YOLO folder.")]
 Change = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field.")
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a recipe's field; an unknown FIELD lists all."),
 ]
 Rename = Annotated[
     list[str] | None,

@@ -16,3 +16,11 @@ def test_a_mistyped_rename_is_refused_before_training(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "no category taby\n  hint: there are: cat, dog" in refused.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_help_says_where_the_fields_are(tmp_path: Path) -> None:
+    """No help could hold all fields of a recipe; it says that an unknown one lists them, and so it does."""
+    said = " ".join(CliRunner().invoke(app, ["train", "--help"]).stdout.replace("│", " ").split())
+    assert "an unknown FIELD lists all" in said
+    listed = CliRunner().invoke(app, ["train", "--data", ".", "--out", str(tmp_path / "run"), "--set", "?="])
+    assert "there are classes, encoder, weights" in listed.stderr
