@@ -51,7 +51,8 @@ def ablate(
     """
     Train the ablation ladder and print its table, in Markdown.
 
-    Each row is a run of the same network and schedule. Started again, finished runs are left alone and a
+    Each row is a run of the same network and schedule; those of a few masks see them 40 times, or 20 where
+    they are fine-tuned, whatever --set epochs says. Started again, finished runs are left alone and a
     broken one goes on. Seeds can be run side by side, in two terminals with one --seed each.
 
     Example: box2seg ablate --data VOC2012 --out runs/ladder --seed 0 --seed 1
