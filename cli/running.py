@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def training_console() -> Iterator[Console]:
-    """Give where progress goes, on stderr; Ctrl-C says how to go on."""
+    """Give where progress goes, on stderr; Ctrl-C and a bad photo say how to go on."""
+    from contract.errors import AnnotationError
     from training.memory import keep_freed_memory
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -29,7 +30,12 @@ def training_console() -> Iterator[Console]:
     try:
         yield console
     except KeyboardInterrupt:
-        console.print("stopped; the same command, train with --resume, goes on from the last finished epoch")
+        console.print(
+            "stopped; the same command, train and finetune with --resume, goes on from the last whole epoch"
+        )
+        raise
+    except AnnotationError as error:
+        error.hint = error.hint or "--skip-bad leaves such photos out; box2seg data check DIR lists them"
         raise
     finally:
         threading.excepthook = shown

@@ -67,6 +67,12 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
     return out / f"{name}-{seed}"
 
 
+def seeds_run(out: Path, rungs: Mapping[str, Rung]) -> list[int]:
+    """Give the seeds of all runs in a ladder's folder, in order."""
+    parts = (folder.name.rpartition("-") for folder in out.glob("*-*"))
+    return sorted({int(seed) for name, _, seed in parts if name in rungs and seed.isdecimal()})
+
+
 def finished_run(folder: Path) -> Checkpoint | None:
     """Read a run that came to its last epoch and was scored; None for any other."""
     if not (folder / CHECKPOINT_FILE).is_file():

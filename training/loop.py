@@ -194,5 +194,5 @@ def _check(numbers: dict[str, float]) -> None:
         name = next((name for name in wrong if name != "loss"), "loss")
         raise TrainingError(
             f"{name} is {wrong[name]}",
-            hint="the last finished epoch is kept; try a lower rate in another folder, --set learning_rate=…",
+            hint="earlier epochs are kept; try a lower rate in another folder, --set learning_rate=…",
         )

@@ -1,16 +1,12 @@
 """A training run, from a recipe and a data set to a checkpoint: train, score and keep each epoch."""
 
-import os
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.strategies.ddp import DDPStrategy
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from contract.errors import CheckpointError, ConfigurationError
@@ -22,6 +18,7 @@ from training.data import Example
 from training.datasets import Dataset
 from training.evaluate import evaluate, network_segmenter
 from training.examples import training_examples
+from training.launch import launch
 from training.loop import Learner, epoch_samples, steps_per_epoch, train_epoch
 from training.networks.box2seg import Box2Seg
 from training.networks.encoders import load_weights, synchronise_norms
@@ -45,12 +42,6 @@ from training.record import Record
 PICTURES = 12
 SECONDS_PER_HOUR = 3600
 
-STARTERS = ("MASTER_ADDR", "SLURM_JOB_ID", "OMPI_COMM_WORLD_SIZE", "LSB_JOBID")
-"""Variables by which torchrun, SLURM, MPI and LSF tell machines of each other; else they wait."""
-
-PATIENCE = timedelta(hours=12)
-"""How long processes wait for the first one, which guesses masks and scores for all."""
-
 
 def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Checkpoint:
     """
@@ -70,7 +61,7 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
         WriteError: If a file cannot be written; the last checkpoint is kept.
     """
     last = resume_point(recipe, dataset, plan)
-    fabric = _launch(recipe, plan)
+    fabric = launch(recipe, plan)
     console = console if fabric.is_global_zero else Console(quiet=True)
     # What can be refused is refused before GrabCut, which takes long.
     run = _Run(recipe, dataset, plan, fabric, evaluation_images(dataset, plan, console), last)
@@ -99,34 +90,6 @@ def train(recipe: Recipe, dataset: Dataset, plan: Plan, console: Console) -> Che
         if record is not None:
             record.say_waiting()
     return load_checkpoint(plan.out)
-
-
-def _launch(recipe: Recipe, plan: Plan) -> Fabric:
-    if plan.nodes > 1 and not any(name in os.environ for name in STARTERS):
-        raise ConfigurationError(
-            f"{plan.nodes} machines: nothing says where the others are",
-            hint=f"start it on each with torchrun --nnodes {plan.nodes} --nproc-per-node {plan.devices} "
-            "--rdzv-backend c10d --rdzv-endpoint FIRST_HOST:29500 -m cli train …",
-        )
-    several = plan.devices * plan.nodes > 1
-    try:
-        fabric = Fabric(
-            accelerator=plan.accelerator,
-            devices=plan.devices,
-            num_nodes=plan.nodes,
-            precision=plan.precision,
-            strategy=DDPStrategy(timeout=PATIENCE) if several else "auto",
-        )
-    except (ValueError, RuntimeError, MisconfigurationException) as error:
-        raise ConfigurationError(f"device, devices, nodes or precision: {error}") from error
-    fabric.launch()
-    parts = fabric.world_size * plan.accumulate
-    if recipe.batch_size % parts or recipe.batch_size < 2 * parts:
-        raise ConfigurationError(
-            f"batch_size {recipe.batch_size} cannot be dealt out to {fabric.world_size} devices "
-            f"in {plan.accumulate} parts, at least 2 photos to each and as many to all"
-        )
-    return fabric
 
 
 def _title(recipe: Recipe, epoch: int) -> str:

@@ -24,3 +24,14 @@ def test_help_says_where_the_fields_are(tmp_path: Path) -> None:
     assert "an unknown FIELD lists all" in said
     listed = CliRunner().invoke(app, ["train", "--data", ".", "--out", str(tmp_path / "run"), "--set", "?="])
     assert "there are classes, encoder, weights" in listed.stderr
+
+
+def test_a_bad_photo_says_how_to_leave_it_out(tmp_path: Path) -> None:
+    """Where one photo stops a run, the hint names the way around it and the list of all such."""
+    folder = draw_voc(tmp_path / "voc", train=4, val=0)
+    (folder / "Annotations" / "drawn_0002.xml").write_text("<annotation>")
+    words = ["train", "--data", str(folder), "--out", str(tmp_path / "run"), "--evaluate", "none"]
+    refused = CliRunner().invoke(app, [*words, "--set", "classes=cat,dog", "--set", "weights=none"])
+    assert refused.exit_code == 2
+    assert "drawn_0002.xml" in refused.stderr
+    assert "--skip-bad leaves such photos out; box2seg data check DIR lists them" in refused.stderr

@@ -112,6 +112,9 @@ def test_verbs(climbed: Path, drawn_voc: Path, tmp_path: Path) -> None:
     assert "| teacher |" in whole
     assert "| teacher |" not in written.stdout
     assert document.read_text() == f"before\n\n{BEGIN}\n{whole}{END}\n\nafter\n"
+    document.write_text(f"{BEGIN}\nold\n{END}\n")
+    CliRunner().invoke(app, [*common, "--table-only", "--seed", "7", "--write", str(document)])
+    assert document.read_text() == f"{BEGIN}\n{whole}{END}\n", "a seed that was not asked for is lost"
     elsewhere = [*common[:3], "--out", str(tmp_path), "--table-only", "--write", str(document)]
     assert "no finished row" in CliRunner().invoke(app, elsewhere).stderr
     assert whole in document.read_text()

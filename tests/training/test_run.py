@@ -23,7 +23,7 @@ from training.priors.grabcut import GrabCut
 from training.recipes import find_recipe
 from training.recipes.finetune import cross_entropy
 from training.recipes.recipe import change
-from training.run import STARTERS, train
+from training.run import train
 
 
 def quiet() -> Console:
@@ -111,17 +111,6 @@ def test_a_taken_folder_is_refused(dataset: VocDataset, tmp_path: Path) -> None:
         train(small_recipe("epochs=1"), dataset, plan(tmp_path), quiet())
     with pytest.raises(ConfigurationError, match="other values of gamma"):
         train(small_recipe("epochs=1", "gamma=0.5"), dataset, plan(tmp_path, resume=True), quiet())
-
-
-def test_several_machines_need_a_starter(
-    dataset: VocDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Started by hand on one of two machines, a run says how to start both, and waits for nobody."""
-    for name in STARTERS:
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConfigurationError, match="2 machines") as refused:
-        train(small_recipe(), dataset, plan(tmp_path, nodes=2), quiet())
-    assert "torchrun --nnodes 2" in str(refused.value.hint)
 
 
 def test_too_few_photos_are_refused(dataset: VocDataset, tmp_path: Path) -> None:
