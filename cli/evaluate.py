@@ -214,7 +214,7 @@ def _refuse_what_does_not_go_together(
 
     if bool(runs) == grabcut:
         raise ConfigurationError(
-            "name a run, or say --grabcut", hint="box2seg evaluate runs/first --data DIR"
+            "name a run, or say --grabcut, not both", hint="box2seg evaluate runs/first --data DIR"
         )
     if grabcut and (view.long_side is not None or not view.plain):
         raise ConfigurationError(
