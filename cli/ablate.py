@@ -58,7 +58,7 @@ def ablate(
     Example: box2seg ablate --data VOC2012 --out runs/ladder --seed 0 --seed 1
     """
     from contract.errors import ConfigurationError
-    from training.ablation import around_table, climb, results_table, seeds_run, write_table
+    from training.ablation import around_table, climb, results_table, seeds_in, write_table
     from training.checkpoint import load_checkpoint
     from training.datasets import open_dataset
     from training.datasets.renames import parse_renames
@@ -91,4 +91,4 @@ def ablate(
             climb(base, chosen, seeds, dataset, plan, console)
     typer.echo(results_table(out, chosen, seeds))
     if write:  # all that is finished: what stands there now may have been made row by row, seed by seed
-        write_table(results_table(out, rungs, seeds_run(out, rungs)), write)
+        write_table(results_table(out, rungs, seeds_in(out, rungs)), write)

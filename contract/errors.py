@@ -55,7 +55,7 @@ Every error that box2seg raises on purpose.
 """
 
 import errno
-from typing import Any
+from typing import Any, Self
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No room on the disk, for this user, or in one file."""
@@ -107,6 +107,11 @@ class AnnotationError(DataError):
 
     def __init__(self, file: object, problem: str, *, hint: str | None = None) -> None:
         super().__init__(f"{file}: {problem}", hint=hint)
+
+    @classmethod
+    def of_photo(cls, photo: object, error: "ImageError") -> Self:
+        """Say what is wrong with a data set's photo; named once, though the error names it too."""
+        return cls(photo, error.message.removeprefix(f"{photo}: "))
 
 
 class ImageError(Box2SegError):

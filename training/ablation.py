@@ -67,7 +67,7 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
     return out / f"{name}-{seed}"
 
 
-def seeds_run(out: Path, rungs: Mapping[str, Rung]) -> list[int]:
+def seeds_in(out: Path, rungs: Mapping[str, Rung]) -> list[int]:
     """Give the seeds of all runs in a ladder's folder, in order."""
     parts = (folder.name.rpartition("-") for folder in out.glob("*-*"))
     return sorted({int(seed) for name, _, seed in parts if name in rungs and seed.isdecimal()})

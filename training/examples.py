@@ -146,7 +146,7 @@ def check_masks(
             except AnnotationError as error:
                 bad[image.name] = error
             except ImageError as error:
-                bad[image.name] = AnnotationError(image.path, error.message.removeprefix(f"{image.path}: "))
+                bad[image.name] = AnnotationError.of_photo(image.path, error)
             if image.name in bad and not skip_bad:
                 raise bad[image.name]
     say_bad(list(bad.values()), console)

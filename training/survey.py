@@ -254,7 +254,7 @@ def check_pixels(entry: Entry) -> None:
     try:
         read_image(entry.photo)
     except ImageError as error:
-        raise AnnotationError(entry.photo, error.message.removeprefix(f"{entry.photo}: ")) from error
+        raise AnnotationError.of_photo(entry.photo, error) from error
 
 
 def count_doubles(boxes: Sequence[Box]) -> int:

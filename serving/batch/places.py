@@ -1,6 +1,8 @@
 """Where something is read or written: a path of this machine, or a URI."""
 
+import lzma
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
@@ -17,6 +19,9 @@ Place = Path | Remote
 P = TypeVar("P", Path, Remote)
 
 LOCAL = "file://"
+
+UNPACKING = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What reading from an archive may raise: its bytes are damaged, or the disk or the network fails."""
 
 MARKS = (
     "ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "Digest", "LastModified", "Last-Modified",

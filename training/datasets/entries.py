@@ -108,7 +108,7 @@ def photo_header(photo: Path) -> Header:
     try:
         return read_header(photo)
     except ImageError as error:
-        raise AnnotationError(photo, error.message.removeprefix(f"{photo}: ")) from error
+        raise AnnotationError.of_photo(photo, error) from error
 
 
 def said_size(height: object, width: object) -> Size | None:

@@ -86,8 +86,7 @@ class PriorCache:
                     try:
                         job.result()
                     except ImageError as error:
-                        problem = error.message.removeprefix(f"{image.path}: ")
-                        yield image, AnnotationError(image.path, problem)
+                        yield image, AnnotationError.of_photo(image.path, error)
                     else:
                         yield image, path
             finally:

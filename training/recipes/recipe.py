@@ -15,7 +15,7 @@ from training.data import Augmentation
 from training.losses.total import WARM_START, LossWeights
 from training.networks.segmentation import NetworkSpec
 
-WEIGHTS = (
+AT_LEAST_ZERO = (
     "encoder_rate",
     "embedding_rate",
     "weight_decay",
@@ -25,7 +25,7 @@ WEIGHTS = (
     "affinity",
     "grabcut",
 )
-"""Fields that weigh something: below 0 a network would learn the opposite."""
+"""Rates and weights: below 0 a network would learn the opposite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Recipe:
         self._refuse(
             not 0 < self.learning_rate < math.inf, f"learning_rate: above 0, got {self.learning_rate}"
         )
-        for name in WEIGHTS:
+        for name in AT_LEAST_ZERO:
             value = getattr(self, name)
             self._refuse(not 0 <= value < math.inf, f"{name}: at least 0, got {value}")
         self._refuse(not 0 <= self.average < 1, f"average: in [0, 1), got {self.average}")

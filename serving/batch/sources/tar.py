@@ -1,18 +1,16 @@
 """The photos of a tar archive, packed or not, read as a stream."""
 
-import lzma
 import math
 import tarfile
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from typing import Self
 
 from contract.errors import InvalidImage
 from serving.batch.items import Found, Item, Stamp, Trouble, check_length, inside, is_photo
-from serving.batch.places import Place, streamed
+from serving.batch.places import UNPACKING, Place, streamed
 
-DAMAGE = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+UNREADABLE = (*UNPACKING, tarfile.TarError, ValueError)
 """ValueError is that of numbers in a header that are none."""
 
 NANOSECONDS = 10**9
@@ -40,7 +38,7 @@ def find_in_tar(path: Place, *, most_bytes: float = math.inf) -> Iterator[Found]
                 archive.members = []  # type: ignore[attr-defined] # tarfile would keep each for good
                 if member.isreg() and is_photo(member.name):
                     yield _item(path, archive, member)
-    except DAMAGE as error:
+    except UNREADABLE as error:
         yield Trouble(str(path), f"is damaged or no tar archive ({error}); what stands behind is not seen")
 
 
@@ -80,7 +78,7 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         stream = archive.extractfile(member)
         assert stream is not None, "only plain files are asked for"
         data = stream.read()
-    except DAMAGE as error:
+    except UNREADABLE as error:
         raise InvalidImage(f"cannot be unpacked ({error})") from error
     if len(data) < member.size:
         raise InvalidImage("is cut short in the archive")

@@ -1,8 +1,6 @@
 """The photos of a zip archive, read where they lie in it."""
 
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -10,9 +8,11 @@ from pathlib import Path
 
 from contract.errors import InvalidImage
 from serving.batch.items import Found, Item, Stamp, Trouble, check_length, inside, is_photo
-from serving.batch.places import Place, seekable
+from serving.batch.places import UNPACKING, Place, seekable
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError)
+UNREADABLE = (*UNPACKING, zipfile.BadZipFile, NotImplementedError)
+"""NotImplementedError is that of a packing that zipfile does not know."""
+
 ENCRYPTED = 0x1
 """The bit of a member's flags."""
 
@@ -26,7 +26,7 @@ def find_in_zip(path: Place) -> Iterator[Found]:
     with ExitStack() as opened:
         try:
             archive = opened.enter_context(zipfile.ZipFile(opened.enter_context(seekable(path))))
-        except (*DAMAGE, ValueError) as error:  # ValueError: a name that is no UTF-8
+        except (*UNREADABLE, ValueError) as error:  # ValueError: a name that is no UTF-8
             yield Trouble(str(path), f"is no zip archive that can be read ({_words(error)})")
             return
         for member in archive.infolist():
@@ -56,7 +56,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(member) as stream:
             return stream.read(member.file_size)
-    except DAMAGE as error:
+    except UNREADABLE as error:
         raise InvalidImage(f"cannot be unpacked ({error})") from error
 
 
